@@ -1,0 +1,1 @@
+"""What the machine offers: device, threads, precision, seeds."""

@@ -1,0 +1,1 @@
+"""Pretrained backbones, encoders, bundles and their registry."""

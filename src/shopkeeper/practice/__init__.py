@@ -1,0 +1,1 @@
+"""The practice shop: a simulated store with known truths."""

@@ -1,0 +1,1 @@
+"""How each model is learned: a store in, a `Bundle` out."""

@@ -1,0 +1,1 @@
+"""Finding candidates: lexical, by vector, hybrid, from behaviour."""

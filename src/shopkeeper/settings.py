@@ -1,0 +1,212 @@
+"""One frozen tree of settings: `shopkeeper.toml`, then the environment, then command-line flags; the last one wins.
+
+A misspelt key is an error that names the nearest right one. ``SHOPKEEPER_SEARCH__LIMIT=50`` sets ``search.limit``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shopkeeper.errors import SettingsError
+
+FILE = "shopkeeper.toml"
+PREFIX = "SHOPKEEPER_"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
+
+
+class StoreSettings(_Section):
+    """Where the truth is kept."""
+
+    url: str = Field(
+        "",
+        description="SQLAlchemy URL; empty means SQLite in the home folder. postgresql+psycopg://user:password@host/name works as well.",
+    )
+
+
+class ModelSettings(_Section):
+    """Which pretrained models to start from."""
+
+    encoder: str = Field(
+        "auto",
+        description="minilm, e5-small, use-multilingual, a Hugging Face id, a local folder, or auto (by the catalogue's language).",
+    )
+    cache: str = Field("", description="Folder for unpacked and downloaded weights; empty means ~/.cache/shopkeeper.")
+    offline: bool = Field(True, description="Never reach for a model hub; set false to allow downloads.")
+
+
+class ComputeSettings(_Section):
+    """What the machine may use."""
+
+    threads: int = Field(0, ge=0, description="CPU threads for training and bulk encoding; 0 means all cores.")
+    device: str = Field("auto", description="auto, cpu, cuda or mps.")
+    seed: int = Field(7, description="Seed of everything random.")
+
+
+class SearchSettings(_Section):
+    """How search behaves."""
+
+    limit: int = Field(24, ge=1, le=200, description="Hits on a page when the request does not say.")
+    candidates: int = Field(200, ge=10, le=2000, description="Candidates taken from each index before fusion.")
+    exact_below: int = Field(
+        50_000, ge=0, description="Vector search compares all items exactly below this many, approximately above."
+    )
+
+
+class RecommendSettings(_Section):
+    """How recommendation behaves."""
+
+    limit: int = Field(24, ge=1, le=200, description="Hits on a shelf when the request does not say.")
+    repeat_purchases: bool = Field(False, description="May an item be recommended to a customer who already bought it?")
+    history: int = Field(50, ge=1, le=500, description="Most recent events of a customer that recommendation looks at.")
+
+
+class TrainSettings(_Section):
+    """How long and how hard to train."""
+
+    minutes: float = Field(
+        10.0, gt=0, description="Rough wall-time budget of one recipe; training stops at the best state reached."
+    )
+    batch: int = Field(64, ge=2, description="Examples per optimiser step.")
+    epochs: int = Field(3, ge=1, description="Passes over the examples at most; early stopping may end sooner.")
+
+
+class ServeSettings(_Section):
+    """How the server listens and what it accepts."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8321, ge=1, le=65535, description="Port to listen on.")
+    keys_required: bool = Field(True, description="Require an API key on /v1; the storefront itself needs none.")
+    body_limit: int = Field(5_000_000, ge=1_000, description="Largest request body in bytes.")
+    events_limit: int = Field(1_000, ge=1, description="Most events in one batch.")
+    refresh_seconds: float = Field(
+        0.5, gt=0, description="How often the server looks for catalogue changes made by others."
+    )
+
+
+class Settings(_Section):
+    """The whole tree. `home` is the folder that holds the shop: database, models, media, rejects."""
+
+    home: Path = Field(Path("shop"), description="The shop's folder.")
+    name: str = Field("Shopkeeper", description="The shop's name, shown in the storefront.")
+    store: StoreSettings = StoreSettings()
+    models: ModelSettings = ModelSettings()
+    compute: ComputeSettings = ComputeSettings()
+    search: SearchSettings = SearchSettings()
+    recommend: RecommendSettings = RecommendSettings()
+    train: TrainSettings = TrainSettings()
+    serve: ServeSettings = ServeSettings()
+
+    @property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.store.url or f"sqlite:///{self.home / 'shop.db'}"
+
+    @property
+    def bundles(self) -> Path:
+        """Folder of the model registry."""
+        return self.home / "models"
+
+    @property
+    def media(self) -> Path:
+        """Folder of pictures that items refer to by relative path."""
+        return self.home / "media"
+
+    @property
+    def cache(self) -> Path:
+        """Folder for pretrained weights, shared by all shops of this user."""
+        return Path(self.models.cache).expanduser() if self.models.cache else Path.home() / ".cache" / "shopkeeper"
+
+
+def load(
+    home: Path | None = None, *, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read the settings of the shop in `home`.
+
+    Args:
+        home: The shop's folder; `SHOPKEEPER_HOME` or ``shop`` when None.
+        environ: Environment to read, the process's own when None.
+        overrides: Dotted key to value, e.g. ``{"serve.port": 9000}``; wins over everything.
+
+    Raises:
+        SettingsError: The file is not TOML, a key does not exist or a value has the wrong type.
+    """
+    environ = os.environ if environ is None else environ
+    home = home or Path(environ.get(f"{PREFIX}HOME", "shop"))
+    tree = _from_file(home / FILE)
+    tree.setdefault("home", str(home))
+    for dotted, value in [*_from_environment(environ), *(overrides or {}).items()]:
+        _set(tree, dotted, value)
+    _check_names(tree)
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SettingsError(
+            f"{first['msg']} (got {first['input']!r}).",
+            where=".".join(str(part) for part in first["loc"]),
+            cure="See docs/settings.md for every setting, its type and its default.",
+        ) from error
+
+
+def describe(section: type[BaseModel] = Settings, prefix: str = "") -> Iterator[tuple[str, str, object, str]]:
+    """Every setting as (dotted name, type, default, description), in order."""
+    for name, info in section.model_fields.items():
+        kind = info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from describe(kind, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", getattr(kind, "__name__", str(kind)), info.default, info.description or ""
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"This is not valid TOML: {error}.", where=str(path), cure="Mend the file or delete it."
+        ) from error
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name, value in environ.items():
+        if name.startswith(PREFIX) and "__" in name:
+            yield name.removeprefix(PREFIX).lower().replace("__", "."), value
+
+
+def _set(tree: dict[str, Any], dotted: str, value: object) -> None:
+    *sections, last = dotted.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[last] = value
+
+
+def _check_names(tree: Mapping[str, Any]) -> None:
+    known = [name for name, *_ in describe()]
+    for dotted in _flatten(tree):
+        if dotted not in known:
+            nearest = difflib.get_close_matches(dotted, known, n=1, cutoff=0.5)
+            raise SettingsError(
+                "There is no such setting.",
+                where=dotted,
+                cure=f"Did you mean {nearest[0]!r}?" if nearest else "See docs/settings.md.",
+            )
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"

@@ -1,0 +1,1 @@
+"""The truth: items, events, customers, words and labels in SQLite or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Import and export: shops' files in, records out, and the other way round."""

@@ -1,0 +1,205 @@
+"""What a store can do, as five narrow protocols. One contract suite checks every backend against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import polars as pl
+
+from shopkeeper.records import Customer, Event, EventKind, Item, Judgement, Passage, PassageKind
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a write did."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What changed in the catalogue after some version: items to show anew, ids that are gone."""
+
+    version: int
+    items: tuple[Item, ...]
+    removed: tuple[str, ...]
+
+
+class Catalogue(Protocol):
+    """The items on sale. Every write raises `version` by at least one."""
+
+    def put(self, items: Iterable[Item]) -> Changes:
+        """Add or replace items by id, in one transaction per call; equal items are left alone."""
+        ...
+
+    def remove(self, ids: Sequence[str]) -> Changes:
+        """Delete items by id; unknown ids count as unchanged."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> dict[str, Item]:
+        """The known ones of `ids`."""
+        ...
+
+    def scan(self) -> Iterator[Item]:
+        """All items, streamed, ordered by id."""
+        ...
+
+    def since(self, version: int, limit: int = 10_000) -> Delta:
+        """Changes after `version`, oldest first, at most `limit`; `Delta.version` is where to go on."""
+        ...
+
+    def count(self) -> int:
+        """How many items there are."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Number of the last change."""
+        ...
+
+
+class EventLog(Protocol):
+    """Everything that happened, append-only. A position is the place of an event in the log, from 1."""
+
+    def append(self, events: Sequence[Event]) -> int:
+        """Write events; they are on disk when this returns. Returns how many were new (ids are unique)."""
+        ...
+
+    def scan(
+        self,
+        after: int = 0,
+        kinds: Sequence[EventKind] = (),
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> Iterator[tuple[int, Event]]:
+        """(position, event) in log order, streamed; `start` inclusive, `end` exclusive."""
+        ...
+
+    def frame(
+        self, kinds: Sequence[EventKind] = (), start: datetime | None = None, end: datetime | None = None
+    ) -> pl.DataFrame:
+        """Columns id, time (UTC), kind, customer, session, item, query, request, value, quantity; ordered by (time, position).
+
+        The bulk way to read behaviour for training; impressions' lists and properties are left to `scan`.
+        """
+        ...
+
+    def of_customer(self, customer: str, limit: int = 500) -> list[Event]:
+        """The last `limit` events of a customer, oldest first."""
+        ...
+
+    def of_session(self, session: str, limit: int = 500) -> list[Event]:
+        """The last `limit` events of a session, oldest first."""
+        ...
+
+    def count(self) -> int:
+        """How many events there are."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Position of the last event, 0 when empty."""
+        ...
+
+
+class Customers(Protocol):
+    """Who buys."""
+
+    def put(self, customers: Iterable[Customer]) -> Changes:
+        """Add or replace customers by id."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> dict[str, Customer]:
+        """The known ones of `ids`."""
+        ...
+
+    def scan(self) -> Iterator[Customer]:
+        """All customers, streamed, ordered by id."""
+        ...
+
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+
+class Words(Protocol):
+    """Reviews, questions, dialogues, posts, FAQ."""
+
+    def put(self, passages: Iterable[Passage]) -> Changes:
+        """Add or replace passages by id."""
+        ...
+
+    def remove(self, ids: Sequence[str]) -> Changes:
+        """Delete passages by id."""
+        ...
+
+    def scan(self, kinds: Sequence[PassageKind] = ()) -> Iterator[Passage]:
+        """Passages, streamed, ordered by id."""
+        ...
+
+    def of_item(self, item: str, limit: int = 50) -> list[Passage]:
+        """The newest passages about an item."""
+        ...
+
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+
+class Labels(Protocol):
+    """What humans decided."""
+
+    def put(self, judgements: Iterable[Judgement]) -> Changes:
+        """Add or replace grades by (query, item, rater)."""
+        ...
+
+    def scan(self) -> Iterator[Judgement]:
+        """All grades, streamed, ordered by (query, item, rater)."""
+        ...
+
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+
+class Store(Protocol):
+    """The shop's truth. Every index and model is a cache that can be rebuilt from it."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Items."""
+        ...
+
+    @property
+    def events(self) -> EventLog:
+        """Behaviour."""
+        ...
+
+    @property
+    def customers(self) -> Customers:
+        """People."""
+        ...
+
+    @property
+    def words(self) -> Words:
+        """Texts."""
+        ...
+
+    @property
+    def labels(self) -> Labels:
+        """Human decisions."""
+        ...
+
+    def erase(self, customer: str) -> int:
+        """Delete a customer and all their events and passages; returns the number of rows deleted."""
+        ...
+
+    def close(self) -> None:
+        """Release all connections."""
+        ...

@@ -1,0 +1,1 @@
+"""The one fine-tuning loop, its batches and its objectives."""

@@ -1,0 +1,1 @@
+"""Reasons for what is shown."""
