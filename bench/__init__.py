@@ -1,0 +1,1 @@
+"""Benchmarks on public data and on the practice shop: `python -m bench list` explains each."""

@@ -1,0 +1,89 @@
+"""`python -m bench NAME [args] [--data DIR] [--json FILE] [--seed N] [--quick]`; `list` explains, `report` writes the page."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import json
+import sys
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.contract import ROOT, Report
+from bench.report import RESULTS, table, write_page
+
+BENCHES = {
+    "search-chorus": "bench.search_chorus",
+    "search-practice": "bench.search_practice",
+    "next-amazon": "bench.next_amazon",
+    "recommend-practice": "bench.recommend_practice",
+    "purchase-practice": "bench.purchase_practice",
+    "latency": "bench.latency",
+    "store": "bench.store",
+}
+"""Every bench: a module with ``run(data, *, quick, seed, ...) -> list[Row]`` whose docstring explains it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one bench, print its table and keep its JSON."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["list"]:
+        for name, module in BENCHES.items():
+            print(f"{name:20} {(importlib.import_module(module).__doc__ or '').strip().splitlines()[0]}")
+        return 0
+    if arguments[:1] == ["report"]:
+        print(write_page())
+        return 0
+    options = vars(_parser().parse_args(arguments))
+    name = options.pop("name")
+    run = importlib.import_module(BENCHES[name]).run
+    target, data = options.pop("json"), options.pop("data")
+    accepted = inspect.signature(run).parameters
+    unknown = [key for key, value in options.items() if key not in accepted and value not in (None, False, 7)]
+    if unknown:
+        print(f"bench {name} takes no {', '.join('--' + key for key in unknown)}", file=sys.stderr)
+        return 2
+    chosen = {key: value for key, value in options.items() if key in accepted and value is not None}
+    began = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        rows = run(data, **chosen)
+    report = Report(name, chosen, rows, _command(name, chosen), time.perf_counter() - began).to_json()
+    print(table(report["rows"]))
+    file = target or RESULTS / f"{'-'.join([name, *_words(chosen)])}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("name", choices=BENCHES)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the public data sets")
+    parser.add_argument("--json", type=Path, help="where to write the results (default: bench/results/)")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="a minute or two, for a smoke test; not for quoting")
+    parser.add_argument("--set", help="which data set of the family, e.g. beauty or toys")
+    return parser
+
+
+def _words(chosen: dict[str, object]) -> list[str]:
+    words = [str(value) for key, value in chosen.items() if key == "set"]
+    return words + [key for key in ("quick",) if chosen.get(key)] + ([f"seed{chosen['seed']}"] if chosen.get("seed", 7) != 7 else [])
+
+
+def _command(name: str, chosen: dict[str, object]) -> str:
+    parts = ["python -m bench", name]
+    for key, value in chosen.items():
+        if value is True:
+            parts.append(f"--{key}")
+        elif value is not False and (key, value) != ("seed", 7):
+            parts.append(f"--{key} {value}")
+    return " ".join(parts)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
