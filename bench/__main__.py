@@ -62,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", choices=BENCHES)
-    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the public data sets")
+    parser.add_argument(
+        "--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the public data sets"
+    )
     parser.add_argument("--json", type=Path, help="where to write the results (default: bench/results/)")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="a minute or two, for a smoke test; not for quoting")
@@ -72,7 +74,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _words(chosen: dict[str, object]) -> list[str]:
     words = [str(value) for key, value in chosen.items() if key == "set"]
-    return words + [key for key in ("quick",) if chosen.get(key)] + ([f"seed{chosen['seed']}"] if chosen.get("seed", 7) != 7 else [])
+    return (
+        words
+        + [key for key in ("quick",) if chosen.get(key)]
+        + ([f"seed{chosen['seed']}"] if chosen.get("seed", 7) != 7 else [])
+    )
 
 
 def _command(name: str, chosen: dict[str, object]) -> str:

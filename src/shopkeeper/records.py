@@ -12,13 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
 
 Scalar = str | int | float | bool
 """A value that survives JSON, SQL and Parquet unchanged."""
-
-_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Availability(StrEnum):
@@ -79,7 +75,7 @@ class Item:
     price: float | None = None
     currency: str = ""
     availability: Availability = Availability.IN_STOCK
-    attributes: Mapping[str, str] = _NOTHING
+    attributes: Mapping[str, str] = field(default_factory=dict)
     codes: tuple[str, ...] = ()
     group: str = ""
     images: tuple[str, ...] = ()
@@ -116,7 +112,7 @@ class Customer:
 
     id: str
     language: str = ""
-    attributes: Mapping[str, str] = _NOTHING
+    attributes: Mapping[str, str] = field(default_factory=dict)
     created: datetime | None = None
 
 
