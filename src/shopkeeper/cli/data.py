@@ -1,0 +1,149 @@
+"""Commands that bring data in and out: init, import, export, erase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shopkeeper.cli.main import Session, app
+from shopkeeper.errors import InputError
+from shopkeeper.settings import FILE, describe
+from shopkeeper.store.database import open_store
+from shopkeeper.store.feeds import (
+    ImportReport,
+    export_events,
+    export_judgements,
+    export_products,
+    export_reviews,
+    import_events,
+    import_judgements,
+    import_products,
+    import_reviews,
+    load_mapping,
+)
+
+PARTLY = 3
+
+IMPORTS: dict[str, Callable[..., ImportReport]] = {
+    "products": import_products,
+    "events": import_events,
+    "reviews": import_reviews,
+    "judgements": import_judgements,
+}
+EXPORTS: dict[str, Callable[..., int]] = {
+    "products": export_products,
+    "events": export_events,
+    "reviews": export_reviews,
+    "judgements": export_judgements,
+}
+
+
+@app.command()
+def init(context: typer.Context, name: Annotated[str, typer.Option(help="The shop's name.")] = "My shop") -> None:
+    """Create the shop's folder, its settings file and its database."""
+    session: Session = context.obj
+    home = session.settings.home
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / FILE
+    created = not file.exists()
+    if created:
+        file.write_text(_settings_template(name), encoding="utf-8")
+    open_store(session.settings.store_url).close()
+    session.output.say(f"{'Created' if created else 'Kept'} {file}. Next: shopkeeper import products FILE")
+    session.output.result({"home": str(home), "settings": str(file), "created": created})
+
+
+@app.command(name="import")
+def import_(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="products, events, reviews or judgements")],
+    file: Annotated[Path, typer.Argument(help="The file; format guessed from its content unless --format is given.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="auto, merchant, shopify, ga4, segment, csv, tsv, jsonl, parquet")
+    ] = "auto",
+    map_: Annotated[
+        list[str] | None, typer.Option("--map", help="FIELD=COLUMN, repeatable, e.g. --map id=sku.")
+    ] = None,
+    map_file: Annotated[Path | None, typer.Option(help="TOML or JSON file with the column mapping.")] = None,
+    strict: Annotated[bool, typer.Option(help="Write nothing at all if any row is bad.")] = False,
+    rejects: Annotated[Path | None, typer.Option(help="Where bad rows go (default: HOME/rejects/).")] = None,
+    remove_missing: Annotated[
+        bool, typer.Option(help="Products only: remove items that the file does not hold.")
+    ] = False,
+    allow_unknown_items: Annotated[
+        bool, typer.Option(help="Keep events and reviews of items not in the catalogue.")
+    ] = False,
+) -> None:
+    """Import a file. Good rows are kept, bad rows go to a rejects file with reasons; importing twice changes nothing."""
+    session: Session = context.obj
+    run = _choose(IMPORTS, kind)
+    mapping = load_mapping(map_file) if map_file else {}
+    mapping = {**mapping, **dict(_pair(text) for text in map_ or ())}
+    extra: dict[str, object] = {}
+    if kind == "products":
+        extra["remove_missing"] = remove_missing
+    else:
+        extra["allow_unknown_items"] = allow_unknown_items
+    target = rejects or session.settings.home / "rejects" / f"{file.name}.rejects.jsonl"
+    store = open_store(session.settings.store_url)
+    try:
+        with session.output.progress():
+            report = run(file, store, format=format_, mapping=mapping or None, strict=strict, rejects=target, **extra)
+    finally:
+        store.close()
+    _show(session, report)
+    if report.rejected:
+        raise typer.Exit(PARTLY)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="products, events, reviews or judgements")],
+    file: Annotated[Path, typer.Argument(help="Where to write.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="auto (by the file's ending), csv, tsv, jsonl, parquet, merchant")
+    ] = "auto",
+) -> None:
+    """Export what the shop holds; the same file can be imported again."""
+    session: Session = context.obj
+    store = open_store(session.settings.store_url)
+    try:
+        with session.output.progress():
+            count = _choose(EXPORTS, kind)(store, file, format=format_)
+    finally:
+        store.close()
+    session.output.say(f"Wrote {count:,} {kind} to {file}.")
+    session.output.result({"kind": kind, "file": str(file), "rows": count})
+
+
+def _choose(table: dict[str, Callable[..., object]], kind: str) -> Callable[..., object]:
+    if kind not in table:
+        raise InputError(f"{kind!r} is not something to import or export.", cure=f"Choose one of: {', '.join(table)}.")
+    return table[kind]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    field, equals, column = text.partition("=")
+    if not equals:
+        raise InputError(f"--map takes FIELD=COLUMN, not {text!r}.", cure="For example: --map id=sku --map title=name")
+    return field, column
+
+
+def _settings_template(name: str) -> str:
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    lines = ["# Every setting with its default; uncomment what you change. See docs/settings.md.", f'name = "{quoted}"']
+    section = ""
+    for dotted, _, default, text in describe():
+        part, _, key = dotted.rpartition(".")
+        if dotted in {"home", "name"}:
+            continue
+        if part != section:
+            section = part
+            lines += ["", f"[{section}]"]
+        value = f'"{default}"' if isinstance(default, str) else str(default).lower()
+        lines += [f"# {text}", f"# {key} = {value}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,85 @@
+"""The `shopkeeper` command: every step of running a shop, for people and (with ``--json``) for programs.
+
+Exit codes: 0 done, 1 the shop could not do it (bad input, missing data), 2 the command was called wrongly,
+3 done in part (some rows rejected, some recipes skipped under ``--strict``), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import typer
+
+from shopkeeper import __version__, settings
+from shopkeeper.cli.output import Output
+from shopkeeper.errors import ShopkeeperError
+from shopkeeper.settings import Settings
+
+app = typer.Typer(
+    name="shopkeeper",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="A pretrained language model, fine-tuned on a shop's own words and behaviour, runs the shop.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What every command needs: the settings in force and where results go."""
+
+    settings: Settings
+    output: Output
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"shopkeeper {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def configure(
+    context: typer.Context,
+    home: Annotated[Path | None, typer.Option(help="The shop's folder (default: $SHOPKEEPER_HOME or ./shop).")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a setting: --set serve.port=9000 (repeatable).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Read the settings once, for every command."""
+    overrides: dict[str, Any] = {}
+    for pair in set_ or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"--set takes NAME=VALUE, not {pair!r}")
+        overrides[name] = value
+    context.obj = Session(settings.load(home, overrides=overrides), Output(as_json=as_json))
+
+
+def main() -> None:
+    """Entry point: run the command, turn errors into one line of advice and an exit code."""
+    from shopkeeper.cli import data, learn, operate  # noqa: F401  (they register their commands)
+
+    arguments = sys.argv[1:]
+    if "--json" in arguments:  # allowed anywhere on the line
+        arguments = ["--json", *(argument for argument in arguments if argument != "--json")]
+    try:
+        app(arguments)
+    except ShopkeeperError as error:
+        output = Output(as_json="--json" in arguments)
+        output.result({"error": {"what": error.what, "where": error.where, "cure": error.cure}})
+        sys.stderr.write(f"shopkeeper: {error}\n")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("shopkeeper: interrupted; what was finished is kept.\n")
+        raise SystemExit(130) from None
