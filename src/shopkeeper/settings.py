@@ -91,6 +91,16 @@ class ServeSettings(_Section):
     refresh_seconds: float = Field(
         0.5, gt=0, description="How often the server looks for catalogue changes made by others."
     )
+    rate_per_second: float = Field(
+        200.0, ge=0, description="Requests per second that one API key may make, with bursts of twice that; 0 means no limit."
+    )
+    threads: int = Field(0, ge=0, description="Threads that answer requests; 0 means one more than there are cores.")
+    log_impressions: bool = Field(
+        True, description="Log what every answer showed, with positions, propensities and model version."
+    )
+    demo: bool = Field(
+        False, description="Visitors of the storefront may act as any customer; for demonstrations only."
+    )
 
 
 class Settings(_Section):
