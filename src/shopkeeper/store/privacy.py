@@ -1,0 +1,83 @@
+"""A customer's rights: everything kept about them handed over, or deleted everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
+
+from shopkeeper.errors import InputError
+from shopkeeper.records import now
+from shopkeeper.store import codec
+from shopkeeper.store.audit import Act, note
+from shopkeeper.store.engine import Database
+from shopkeeper.store.schema import customers, events, passages
+
+
+def export_customer(database: Database, customer: str) -> dict[str, Any]:
+    """Everything kept about a customer, ready for JSON.
+
+    Returns:
+        ``customer`` (their record or None), ``events`` and ``passages``, oldest first; times are ISO 8601, UTC.
+
+    Raises:
+        InputError: No customer is named.
+    """
+    _named(customer)
+    of_events = sa.select(events).where(_events_of(customer)).order_by(events.c.time, events.c.position)
+    of_passages = sa.select(passages).where(passages.c.customer == customer).order_by(passages.c.time, passages.c.id)
+    with database.reading() as connection:
+        known = connection.execute(sa.select(customers).where(customers.c.id == customer)).mappings().first()
+        return {
+            "customer": None if known is None else _readable(known),
+            "events": [_readable(row) for row in connection.execute(of_events).mappings()],
+            "passages": [_readable(row) for row in connection.execute(of_passages).mappings()],
+        }
+
+
+def erase(database: Database, customer: str, actor: str = "") -> int:
+    """Delete a customer, their events, their passages, and what they did in their sessions before they were known.
+
+    Events of another named customer in a shared session stay. What was deleted is overwritten on disk. The audit log
+    keeps how many rows went, not whose.
+
+    Returns:
+        Rows deleted.
+
+    Raises:
+        InputError: No customer is named.
+    """
+    _named(customer)
+    with database.writing(events) as connection:
+        counts = {
+            "events": connection.execute(sa.delete(events).where(_events_of(customer))).rowcount,
+            "passages": connection.execute(sa.delete(passages).where(passages.c.customer == customer)).rowcount,
+            "customers": connection.execute(sa.delete(customers).where(customers.c.id == customer)).rowcount,
+        }
+        note(connection, Act(now(), "erase", actor, counts))
+    database.checkpoint()
+    return sum(counts.values())
+
+
+def _readable(row: RowMapping) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    for name, value in row.items():
+        if name in {"time", "created"} and value is not None:
+            document[name] = codec.moment(value).isoformat()
+        elif name in {"attributes", "properties", "impression"} and value is not None:
+            document[name] = codec.unpacked_map(value)
+        elif name != "position":
+            document[str(name)] = value
+    return document
+
+
+def _named(customer: str) -> None:
+    if not customer:
+        raise InputError("No customer is named.", where="customer", cure="Give the customer's id.")
+
+
+def _events_of(customer: str) -> sa.ColumnElement[bool]:
+    mine = events.c.customer == customer
+    sessions = sa.select(events.c.session).where(mine, events.c.session != "").distinct()
+    return mine | ((events.c.customer == "") & events.c.session.in_(sessions))

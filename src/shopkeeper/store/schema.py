@@ -1,0 +1,123 @@
+"""The tables, the same for SQLite and PostgreSQL. Times are UTC microseconds; lists and maps are JSON text.
+
+A change here needs a new file in `migrations/versions` and a new `REVISION`; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
+
+REVISION = "0001"
+"""The newest migration: a database at any other revision is migrated, or refused when it is unknown here."""
+
+metadata = MetaData()
+
+_words = Text
+_key = Text().with_variant(Text(collation="C"), "postgresql")  # code point order on every engine
+_json = Text
+_time = BigInteger
+_serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows only in a column typed INTEGER
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", _key, primary_key=True),
+    Column("title", _words, nullable=False),
+    Column("description", _words, nullable=False),
+    Column("brand", _words, nullable=False),
+    Column("category", _json, nullable=False),
+    Column("price", Double),
+    Column("currency", _words, nullable=False),
+    Column("availability", _words, nullable=False),
+    Column("attributes", _json, nullable=False),
+    Column("codes", _json, nullable=False),
+    Column("grouping", _words, nullable=False),
+    Column("images", _json, nullable=False),
+    Column("videos", _json, nullable=False),
+    Column("link", _words, nullable=False),
+    Column("language", _words, nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    Column("created", _time),
+    Column("updated", _time),
+)
+
+catalogue_changes = Table(
+    "catalogue_changes",
+    metadata,
+    Column("version", _serial, primary_key=True, autoincrement=True),
+    Column("item", _key, nullable=False),
+    Column("removed", Boolean, nullable=False),
+    Index("catalogue_changes_item", "item", unique=True),
+    sqlite_autoincrement=True,
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", _serial, primary_key=True, autoincrement=True),
+    Column("id", _key, nullable=False),
+    Column("time", _time, nullable=False),
+    Column("kind", _words, nullable=False),
+    Column("customer", _key, nullable=False),
+    Column("session", _key, nullable=False),
+    Column("item", _key, nullable=False),
+    Column("query", _words, nullable=False),
+    Column("request", _words, nullable=False),
+    Column("value", Double),
+    Column("quantity", BigInteger, nullable=False),
+    Column("impression", _json),
+    Column("properties", _json, nullable=False),
+    Index("events_id", "id", unique=True),
+    Index("events_customer", "customer", "time"),
+    Index("events_session", "session", "time"),
+    Index("events_time", "time"),
+    sqlite_autoincrement=True,
+)
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("id", _key, primary_key=True),
+    Column("language", _words, nullable=False),
+    Column("attributes", _json, nullable=False),
+    Column("created", _time),
+)
+
+passages = Table(
+    "passages",
+    metadata,
+    Column("id", _key, primary_key=True),
+    Column("kind", _words, nullable=False),
+    Column("text", _words, nullable=False),
+    Column("title", _words, nullable=False),
+    Column("item", _key, nullable=False),
+    Column("customer", _key, nullable=False),
+    Column("thread", _words, nullable=False),
+    Column("author", _words, nullable=False),
+    Column("time", _time),
+    Column("rating", Double),
+    Column("language", _words, nullable=False),
+    Index("passages_item", "item", "time"),
+    Index("passages_customer", "customer"),
+)
+
+judgements = Table(
+    "judgements",
+    metadata,
+    Column("query", _key, nullable=False),
+    Column("item", _key, nullable=False),
+    Column("rater", _key, nullable=False),
+    Column("grade", Double, nullable=False),
+    PrimaryKeyConstraint("query", "item", "rater"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("time", _time, nullable=False),
+    Column("actor", _words, nullable=False),
+    Column("action", _words, nullable=False),
+    Column("detail", _json, nullable=False),
+    sqlite_autoincrement=True,
+)
