@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 import polars as pl
 import sqlalchemy as sa
@@ -93,12 +92,10 @@ class SqlEventLog:
         query = sa.select(*(events.c[name] for name in _SCHEMA)).where(*_where(kinds, start, end, events.c.time))
         pieces = [pl.DataFrame(schema=_SCHEMA)]
         with self._database.reading() as connection:
-            result = connection.execution_options(stream_results=True, max_row_buffer=_FRAME_ROWS).execute(query)
-            cursor: Any = result.cursor  # the driver's own rows: no object per event
-            while rows := cursor.fetchmany(_FRAME_ROWS):
+            result = connection.execution_options(yield_per=_FRAME_ROWS).execute(query)
+            for rows in result.partitions():
                 columns = dict(zip(_SCHEMA, zip(*rows, strict=True), strict=True))
                 pieces.append(pl.DataFrame(columns, schema=_SCHEMA))
-            result.close()
         whole = pl.concat(pieces).sort("time", "position").drop("position")
         return whole.with_columns(pl.col("time").cast(pl.Datetime("us", "UTC")))
 
