@@ -1,0 +1,198 @@
+"""Everything learnt from behaviour, ready to score: the sources, their blend, and how much is known about each item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from shopkeeper.progress import span
+from shopkeeper.ranking.blend import Blend, Part
+from shopkeeper.retrieval.analysis import terms
+from shopkeeper.retrieval.collaborative import after, mass, together
+from shopkeeper.retrieval.histories import Floats, Histories, Source, widen
+from shopkeeper.retrieval.popularity import Again, Standing, newness, popularity
+from shopkeeper.retrieval.shelf import Rows, Shelf
+from shopkeeper.retrieval.text_neighbours import VectorNeighbours, WordNeighbours
+from shopkeeper.records import Item
+
+STANDING = ("popular", "new")
+"""Sources that say the same to everybody."""
+
+
+def _guess() -> Blend:
+    """A blend for shops without enough behaviour to tune one: typical shares found on public data."""
+    return Blend(
+        {
+            "after": Part(1.0, scale=1.0),
+            "together": Part(0.5, scale=1.0),
+            "words": Part(0.4, scale=1.0, cold=1.0),
+            "meaning": Part(0.4, scale=1.0, cold=1.0),
+            "again": Part(0.0, scale=1.0),
+            "popular": Part(0.02, scale=1.0, slope=-0.3),
+            "new": Part(0.01, scale=1.0, slope=-0.3),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What tuning finds, and all that a behaviour bundle holds: the counts themselves are refitted from the store.
+
+    Attributes:
+        together: Keyword arguments of `retrieval.collaborative.together`.
+        after: Keyword arguments of `retrieval.collaborative.after`.
+        words: Weight of an item one step further back, for the words.
+        meaning: The same for the encoder's vectors.
+        again: The same for what was looked at already.
+        half_life: Days after which an event counts half for popularity.
+        fresh: Days in which an item's newness falls by e.
+        blend: Weights and scales.
+    """
+
+    together: Mapping[str, float] = field(default_factory=lambda: {"power": 0.3, "shrink": 3.0, "decay": 0.7})
+    after: Mapping[str, float] = field(
+        default_factory=lambda: {"power": 0.4, "shrink": 2.0, "backward": 0.3, "fade": 0.85, "decay": 0.6}
+    )
+    words: float = 0.6
+    meaning: float = 0.6
+    again: float = 0.8
+    half_life: float = 30.0
+    fresh: float = 14.0
+    blend: Blend = field(default_factory=_guess)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that `from_json` reads back."""
+        return {
+            "together": dict(self.together),
+            "after": dict(self.after),
+            "words": self.words,
+            "meaning": self.meaning,
+            "again": self.again,
+            "half_life": self.half_life,
+            "fresh": self.fresh,
+            "blend": self.blend.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> Parameters:
+        """Read what `to_json` wrote."""
+        return cls(**{**tree, "blend": Blend.from_json(tree["blend"])})
+
+
+@dataclass(slots=True)
+class Behaviour:
+    """Sources over the rows of one shelf, their blend, and the evidence on each item.
+
+    Attributes:
+        sources: By name; see `retrieval.histories.Source`.
+        parameters: What they were fitted with.
+        evidence: float32 (rows at fitting,), how much behaviour speaks for each item.
+    """
+
+    sources: Mapping[str, Source]
+    parameters: Parameters
+    evidence: Floats
+
+    def scores(self, histories: Histories, width: int) -> dict[str, Floats]:
+        """Raw scores of every source: name to float32 (users, width)."""
+        return {
+            name: source.scores(histories.weights(source.decay, width))
+            for name, source in self.sources.items()
+        }
+
+    def blended(self, histories: Histories, width: int) -> Floats:
+        """Blended scores, float32 (users, width); sources without weight are not even asked."""
+        active = {
+            name: self.sources[name].scores(histories.weights(self.sources[name].decay, width))
+            for name in self.parameters.blend.active
+            if name in self.sources
+        }
+        if not active:
+            return np.zeros((len(histories), width), dtype=np.float32)
+        return self.parameters.blend.combine(active, known(histories), self.evidence_of(width))
+
+    def evidence_of(self, width: int) -> Floats:
+        """Evidence of every row of the shelf, 0 for rows that came after fitting: float32 (1, width)."""
+        return widen(self.evidence[None, :], width)
+
+    def carried(self, history: Histories, items: Rows, width: int) -> dict[str, Floats]:
+        """What each item of one user's history adds to the blended score of each of `items`.
+
+        Args:
+            history: Exactly one user.
+            items: Rows, k of them.
+            width: Number of rows of the shelf.
+
+        Returns:
+            Source name to float32 (m, k), m items in the history; standing sources have m = 1. All of it sums to the
+            blended scores.
+        """
+        evidence = self.evidence_of(width)[:, items]
+        count = known(history)
+        parts: dict[str, Floats] = {}
+        for name in self.parameters.blend.active:
+            if name not in self.sources:
+                continue
+            source = self.sources[name]
+            share = self.parameters.blend.share(name, count, evidence)
+            if name in STANDING:
+                parts[name] = source.scores(history.weights(1.0, width))[:, items] * share
+            else:
+                weights = history.strengths * np.float32(source.decay) ** history.ages.astype(np.float32)
+                parts[name] = weights[:, None] * source.between(history.rows, items) * share
+        return parts
+
+    def put(self, rows: Rows, items: list[Item], vectors: Floats | None = None) -> None:
+        """Take in new or changed items at once, through their words and, when given, their vectors float32 (n, d)."""
+        words, meaning = self.sources.get("words"), self.sources.get("meaning")
+        if isinstance(words, WordNeighbours):
+            words.put(rows, [item.text for item in items])
+        if isinstance(meaning, VectorNeighbours) and vectors is not None:
+            meaning.put(rows, vectors)
+
+
+def known(histories: Histories) -> Floats:
+    """How many items speak for each user's taste: float32 (users, 1)."""
+    counts = np.bincount(histories.users, weights=histories.strengths > 0, minlength=len(histories))
+    return counts.astype(np.float32)[:, None]
+
+
+def fit(
+    histories: Histories,
+    shelf: Shelf,
+    vectors: Floats | None,
+    parameters: Parameters,
+    until: float,
+    words: WordNeighbours | None = None,
+) -> Behaviour:
+    """Fit all sources. Cheap enough to be done again in the background whenever events have come in.
+
+    Args:
+        histories: What customers did, up to `until` and not later.
+        shelf: The items; texts come from `Item.text`.
+        vectors: Encoder vectors float32 (rows, d), or None to go without.
+        parameters: Tuned or default.
+        until: Now, in seconds since 1970.
+        words: The source of words of the same shelf, when it is at hand already.
+    """
+    width = len(shelf)
+    with span("fit behaviour", 4, "sources") as progress:
+        found: dict[str, Source] = {"after": after(histories, width, **parameters.after)}  # type: ignore[arg-type]
+        progress.advance()
+        found["together"] = together(histories, width, **parameters.together)
+        progress.advance()
+        if words is None:
+            words = WordNeighbours([item.text if item else "" for item in shelf.items], terms)
+        words.decay = parameters.words
+        found["words"] = words
+        progress.advance()
+        if vectors is not None:
+            found["meaning"] = VectorNeighbours(vectors, parameters.meaning)
+        found["again"] = Again(parameters.again)
+        found["popular"] = Standing("popular", popularity(histories, width, half_life=parameters.half_life, until=until))
+        found["new"] = Standing("new", newness(shelf.created, days=parameters.fresh, until=until))
+        progress.advance()
+    return Behaviour(found, parameters, mass(histories, width))
