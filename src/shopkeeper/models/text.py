@@ -37,3 +37,15 @@ class Encoder(Protocol):
             float32 (n, d), every row of length 1, in the order of `texts`.
         """
         ...
+
+
+def unit(vectors: Floats) -> Floats:
+    """Rows scaled to length 1; a row that is zero or not finite becomes the first axis, so that nothing is NaN."""
+    vectors = np.nan_to_num(vectors, nan=0.0, posinf=0.0, neginf=0.0)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    empty = lengths[:, 0] < 1e-6
+    vectors[empty] = 0.0
+    vectors[empty, 0] = 1.0
+    lengths[empty] = 1.0
+    scaled: Floats = np.divide(vectors, lengths, dtype=np.float32)
+    return scaled
