@@ -1,1 +1,25 @@
 """Import and export: shops' files in, records out, and the other way round."""
+
+from shopkeeper.store.feeds.importing import (
+    import_events,
+    import_judgements,
+    import_products,
+    import_reviews,
+    read_products,
+)
+from shopkeeper.store.feeds.mapping import ColumnMapping, guess_mapping, load_mapping, parse_mapping
+from shopkeeper.store.feeds.report import ImportReport, StrictImportError
+
+__all__ = [
+    "ColumnMapping",
+    "ImportReport",
+    "StrictImportError",
+    "guess_mapping",
+    "import_events",
+    "import_judgements",
+    "import_products",
+    "import_reviews",
+    "load_mapping",
+    "parse_mapping",
+    "read_products",
+]
