@@ -1,0 +1,130 @@
+"""The questions of /v1: search, recommend, similar."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+
+from shopkeeper import records
+from shopkeeper.errors import NotFoundError
+from shopkeeper.serving.auth import Scope
+from shopkeeper.serving.desk import Desk
+from shopkeeper.serving.gate import needs
+from shopkeeper.serving.problems import request_id_of
+from shopkeeper.serving.replies import AnswerOut, Json, answer_document
+from shopkeeper.serving.schemas import RecommendIn, SearchIn, SearchQuery, SimilarIn, SimilarQuery, request_record
+
+router = APIRouter(prefix="/v1", tags=["answers"], dependencies=needs(Scope.READ))
+
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": AnswerOut,
+        "content": {
+            "application/json": {
+                "example": {
+                    "request": "6f1c0e1b7f0d4f0aa6f7a7e7f2f3c111",
+                    "hits": [
+                        {
+                            "item": "sku-100",
+                            "score": 0.93,
+                            "propensity": 1.0,
+                            "reasons": [{"kind": "query", "evidence": ["kettle"], "text": {"en": "Matches “kettle”"}}],
+                            "contributions": {"lexical": 0.6, "vectors": 0.33},
+                        }
+                    ],
+                    "total": 1,
+                    "offset": 0,
+                    "model": "shop-1",
+                    "facets": {"brand": {"Bosch": 1}},
+                    "understood": {},
+                    "seconds": 0.004,
+                }
+            }
+        },
+    }
+}
+_SEARCH = {
+    "words": {"summary": "Words", "value": {"query": "electric kettle", "limit": 10}},
+    "filters": {
+        "summary": "Words and filters",
+        "value": {
+            "query": "电热水壶",
+            "filters": {"brands": ["Bosch"], "categories": ["Kitchen > Kettles"], "price_max": 60},
+            "sort": "price_asc",
+            "session": "s-1",
+            "explain": True,
+        },
+    },
+}
+_RECOMMEND = {
+    "customer": {"summary": "For a customer", "value": {"customer": "c-17", "session": "s-1", "limit": 12}},
+    "basket": {"summary": "For a basket", "value": {"session": "s-1", "items": ["sku-100", "sku-7"]}},
+}
+_SIMILAR = {"item": {"summary": "Like this one", "value": {"item": "sku-100", "limit": 8}}}
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the application that serves this request."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+@router.get("/search", responses=_ANSWER, summary="Search by address")
+async def search_by_address(request: Request, asked: Annotated[SearchQuery, Query()]) -> Json:
+    """Full-text and meaning search with filters, facets, sorting and paging. An empty query browses."""
+    try:
+        body = asked.body()
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**fault, "loc": ("query", *fault["loc"])} for fault in error.errors()]
+        ) from error
+    return await _search(request, body)
+
+
+@router.post("/search", responses=_ANSWER, summary="Search by body")
+async def search_by_body(request: Request, body: Annotated[SearchIn, Body(openapi_examples=_SEARCH)]) -> Json:
+    """The same search, for long queries and many filters."""
+    return await _search(request, body)
+
+
+@router.post("/recommend", responses=_ANSWER, summary="Recommend")
+async def recommend(request: Request, body: Annotated[RecommendIn, Body(openapi_examples=_RECOMMEND)]) -> Json:
+    """Items for a customer, a session or a basket; what is popular and new for somebody unknown."""
+    desk = desk_of(request)
+    limit = desk.shop.settings.recommend.limit
+    asked = request_record(body, limit, request_id_of(request))
+    return await desk.run(lambda: _document(desk, desk.recommend(asked), details=body.details))
+
+
+@router.get("/similar", responses=_ANSWER, summary="Similar items by address")
+async def similar_by_address(request: Request, asked: Annotated[SimilarQuery, Query()]) -> Json:
+    """Items like one item."""
+    return await _similar(request, SimilarIn(**asked.model_dump()))
+
+
+@router.post("/similar", responses=_ANSWER, summary="Similar items by body")
+async def similar_by_body(request: Request, body: Annotated[SimilarIn, Body(openapi_examples=_SIMILAR)]) -> Json:
+    """Items like one item, with filters."""
+    return await _similar(request, body)
+
+
+async def _search(request: Request, body: SearchIn) -> Json:
+    desk = desk_of(request)
+    asked = request_record(body, desk.shop.settings.search.limit, request_id_of(request))
+    return await desk.run(lambda: _document(desk, desk.search(asked), details=body.details))
+
+
+async def _similar(request: Request, body: SimilarIn) -> Json:
+    desk = desk_of(request)
+    if desk.shop.shelf.row(body.item) is None:
+        raise NotFoundError("There is no such item.", where="item", cure="Add it with POST /v1/items first.")
+    asked = request_record(body, desk.shop.settings.recommend.limit, request_id_of(request))
+    return await desk.run(lambda: _document(desk, desk.similar(asked), details=body.details))
+
+
+def _document(desk: Desk, answer: records.Answer, *, details: bool) -> Json:
+    items = desk.shop.store.catalogue.get([hit.item for hit in answer.hits]) if details else None
+    return Json(answer_document(answer, items))

@@ -1,0 +1,77 @@
+"""The desk between the event loop and the shop: answers are worked out in a few threads and noted as shown."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from shopkeeper.records import Answer, Event, Request
+from shopkeeper.serving.impressions import ImpressionLog
+from shopkeeper.serving.telemetry import Metrics
+
+if TYPE_CHECKING:
+    from shopkeeper.tasks.shop import Shop
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Desk:
+    """Gives requests to the shop. Methods block; `run` takes them off the event loop."""
+
+    def __init__(self, shop: Shop, metrics: Metrics) -> None:
+        self.shop = shop
+        self.metrics = metrics
+        serve = shop.settings.serve
+        threads = serve.threads or (os.cpu_count() or 1) + 1
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="answer")
+        self._impressions = ImpressionLog(shop.record, metrics) if serve.log_impressions else None
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` in one of the desk's threads, with the caller's context (request id)."""
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: context.run(function, *args, **kwargs)
+        )
+
+    def search(self, request: Request) -> Answer:
+        """Search; what is shown is logged."""
+        return self._answered("search", self.shop.search(request))
+
+    def recommend(self, request: Request) -> Answer:
+        """Recommend; what is shown is logged."""
+        return self._answered("recommend", self.shop.recommend(request))
+
+    def similar(self, request: Request) -> Answer:
+        """Find similar items; what is shown is logged."""
+        return self._answered("similar", self.shop.similar(request))
+
+    def record(self, events: Sequence[Event]) -> int:
+        """Write events; they are on disk when this returns. Returns how many were new."""
+        new = self.shop.record(events)
+        self.metrics.events.labels("new").inc(new)
+        self.metrics.events.labels("repeated").inc(len(events) - new)
+        return new
+
+    def flush(self) -> None:
+        """Wait until every impression so far is on disk."""
+        if self._impressions:
+            self._impressions.flush()
+
+    def close(self) -> None:
+        """Finish what was begun; the shop itself stays open."""
+        self._pool.shutdown(wait=True)
+        if self._impressions:
+            self._impressions.close()
+
+    def _answered(self, task: str, answer: Answer) -> Answer:
+        self.metrics.answers.labels(task).observe(answer.seconds)
+        if not answer.hits:
+            self.metrics.empty.labels(task).inc()
+        if self._impressions:
+            self._impressions.add(answer)
+        return answer
