@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from shopkeeper.errors import ShopkeeperError
-from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.telemetry import configure_logs
-from shopkeeper.settings import Settings
 
 if TYPE_CHECKING:
     from shopkeeper.tasks.shop import Shop
@@ -24,33 +22,21 @@ log = logging.getLogger(__name__)
 _GRACE = 20  # seconds that running requests get at the end
 
 
-def api_only(shop: Shop) -> FastAPI:
-    """The API without a storefront, with the keys that the settings ask for."""
-    return create_app(shop, keys=keys_of(shop))
-
-
-def serve(
-    settings: Settings, compose: Callable[[Shop], FastAPI] = api_only, told: Callable[[str], None] | None = None
-) -> None:
-    """Open the shop and serve it until the process is told to stop; running requests are finished first.
+def serve(shop: Shop, app: FastAPI) -> None:
+    """Serve `app` until the process is told to stop; running requests are finished first, then the shop is closed.
 
     Args:
-        settings: The settings in force.
-        compose: Makes the application; the command line gives the one with the storefront.
-        told: Called with the address once the shop is open and the server is about to listen.
+        shop: The open shop behind `app`; its settings say where to listen.
+        app: From `serving.app.create_app` or `web.site.create_site`.
     """
-    from shopkeeper.tasks.shop import open_shop
-
     configure_logs()
-    shop = open_shop(settings)
+    settings = shop.settings.serve
     try:
-        with refreshed(shop, settings.serve.refresh_seconds):
-            if told is not None:
-                told(f"http://{settings.serve.host}:{settings.serve.port}/")
+        with refreshed(shop, settings.refresh_seconds):
             uvicorn.run(
-                compose(shop),
-                host=settings.serve.host,
-                port=settings.serve.port,
+                app,
+                host=settings.host,
+                port=settings.port,
                 log_config=None,
                 access_log=False,
                 server_header=False,
