@@ -130,7 +130,9 @@ def ranks(scorer: Scorer, split: Split, width: int) -> NDArray[np.float64]:
     return places
 
 
-def measures(places: NDArray[np.float64], split: Split, cutoffs: tuple[int, ...] = (5, 10)) -> dict[str, NDArray[np.float64]]:
+def measures(
+    places: NDArray[np.float64], split: Split, cutoffs: tuple[int, ...] = (5, 10)
+) -> dict[str, NDArray[np.float64]]:
     """``recall@k`` and ``ndcg@k``, one value a user, float64 (users,).
 
     Args:

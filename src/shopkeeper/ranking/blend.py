@@ -65,7 +65,7 @@ class Blend:
         if part is None or part.weight == 0:
             return np.zeros((1, 1), dtype=np.float32)
         by_user = (np.maximum(known, 1) / np.float32(self.typical)) ** np.float32(part.slope)
-        share: Floats = by_user * np.float32(part.weight / part.scale)
+        share = (by_user * np.float32(part.weight / part.scale)).astype(np.float32)
         if part.cold:
             share = share * (1 + np.float32(part.cold) / (1 + evidence))
         return share

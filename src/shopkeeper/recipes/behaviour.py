@@ -20,6 +20,7 @@ from shopkeeper.ranking.blend import Examples, tune
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import Neighbours, after, together
 from shopkeeper.retrieval.histories import Floats, Histories, Source, read
+from shopkeeper.retrieval.popularity import Standing, popularity
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.text_neighbours import WordNeighbours
 from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit, known
@@ -94,8 +95,7 @@ def learn(validation: Split, test: Split, shelf: Shelf, vectors: Floats | None, 
     parameters = tune_sources(sample, width)
     behaviour = fit(sample.learn, shelf, vectors, parameters, sample.until, words)
     parameters = tune_decays(behaviour, sample, width)
-    for name, source in behaviour.sources.items():
-        _set_decay(source, parameters, name)
+    behaviour = fit(sample.learn, shelf, vectors, parameters, sample.until, words)
     start = {name: weight for name, weight in _START.items() if name in behaviour.sources}
     blend = tune(examples(behaviour, sample, width), start, cold=("words", "meaning"))
     parameters = replace(parameters, blend=blend)
@@ -126,23 +126,28 @@ def tune_sources(sample: Split, width: int) -> Parameters:
                     if score > best:
                         best, chosen = score, tried
                 progress.advance(source=name, ndcg=f"{best:.4f}")
-            found = replace(found, **{name: chosen})
+            found = replace(found, after=chosen) if name == "after" else replace(found, together=chosen)
     return found
 
 
 def tune_decays(behaviour: Behaviour, sample: Split, width: int) -> Parameters:
-    """How fast the words and the vectors of a history fade, each by its own NDCG@10."""
+    """How fast each kind of history fades, and popularity with it, each by its own NDCG@10."""
     found = behaviour.parameters
-    for name in ("words", "meaning"):
+    for name, grid in (("words", (0.4, 0.6, 0.8)), ("meaning", (0.4, 0.6, 0.8)), ("again", (0.6, 0.8, 0.95))):
         source = behaviour.sources.get(name)
         if source is None:
             continue
         scores = {}
-        for decay in (0.4, 0.6, 0.8):
-            _set_decay(source, replace(found, **{name: decay}), name)
+        for decay in grid:
+            source.decay = decay
             scores[decay] = _alone(source, sample, width)
-        found = replace(found, **{name: max(scores, key=lambda decay: scores[decay])})
-    return replace(found)
+        source.decay = max(scores, key=lambda decay: scores[decay])
+        found = replace(found, decays={**found.decays, name: source.decay})
+    scores = {}
+    for half_life in (7.0, 30.0, 120.0, 3650.0):
+        values = popularity(sample.learn, width, half_life=half_life, until=sample.until)
+        scores[half_life] = _alone(Standing("popular", values), sample, width)
+    return replace(found, half_life=max(scores, key=lambda half_life: scores[half_life]))
 
 
 def examples(behaviour: Behaviour, sample: Split, width: int) -> Examples:
@@ -203,8 +208,3 @@ def _source(name: str, histories: Histories, width: int, chosen: Mapping[str, fl
 def _alone(source: Source, sample: Split, width: int) -> float:
     scorer: Scorer = lambda past: source.scores(past.weights(source.decay, width))  # noqa: E731
     return float(measures(ranks(scorer, sample, width), sample)["ndcg@10"].mean())
-
-
-def _set_decay(source: Source, parameters: Parameters, name: str) -> None:
-    if name in ("words", "meaning"):
-        source.decay = getattr(parameters, name)

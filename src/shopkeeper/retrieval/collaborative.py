@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from shopkeeper.retrieval.histories import Floats, Histories, Matrix, widen
+from shopkeeper.retrieval.histories import Floats, Histories, Matrix, empty, widen
 from shopkeeper.retrieval.shelf import Rows
 
 _LONGEST = 300
@@ -43,7 +43,9 @@ class Neighbours:
         return out
 
 
-def together(histories: Histories, width: int, *, power: float = 0.3, shrink: float = 3.0, decay: float = 0.7) -> Neighbours:
+def together(
+    histories: Histories, width: int, *, power: float = 0.3, shrink: float = 3.0, decay: float = 0.7
+) -> Neighbours:
     """Items liked by the same customers: shrunk cosine ``c_ij / ((p_i p_j)^power + shrink)``.
 
     Args:
@@ -55,10 +57,10 @@ def together(histories: Histories, width: int, *, power: float = 0.3, shrink: fl
     """
     liked = _liked(histories)
     seen = sp.csr_array((liked.strengths, liked.rows, liked.indptr), shape=(len(liked), width))
-    pairs = (seen.T @ seen).tocoo()
-    other = pairs.row != pairs.col
-    left, right, counts = pairs.row[other], pairs.col[other], pairs.data[other]
-    return Neighbours("together", _shrunk(left, right, counts, mass(liked, width), power, shrink), decay)
+    pairs = sp.csr_array(seen.T @ seen)
+    pairs.setdiag(0)
+    pairs.eliminate_zeros()
+    return Neighbours("together", _shrunk(pairs, mass(liked, width), power, shrink), decay)
 
 
 def after(
@@ -95,11 +97,11 @@ def after(
         rights += [second, first]
         counts += [weight, weight * np.float32(backward)]
     if not lefts:
-        return Neighbours("after", sp.csr_array((width, width), dtype=np.float32), decay)
-    pairs = sp.coo_array((np.concatenate(counts), (np.concatenate(lefts), np.concatenate(rights))), shape=(width, width))
-    summed = pairs.tocsr().tocoo()
-    matrix = _shrunk(summed.row, summed.col, summed.data, mass(liked, width), power, shrink)
-    return Neighbours("after", matrix, decay)
+        return Neighbours("after", empty(width, width), decay)
+    pairs: Matrix = sp.csr_array(
+        (np.concatenate(counts), (np.concatenate(lefts), np.concatenate(rights))), shape=(width, width)
+    )
+    return Neighbours("after", _shrunk(pairs, mass(liked, width), power, shrink), decay)
 
 
 def mass(histories: Histories, width: int) -> Floats:
@@ -112,6 +114,7 @@ def _liked(histories: Histories) -> Histories:
     return histories.keep((histories.strengths > 0) & (histories.ages < _LONGEST))
 
 
-def _shrunk(left: Rows, right: Rows, counts: Floats, mass: Floats, power: float, shrink: float) -> Matrix:
-    scores = counts / ((mass[left] * mass[right]) ** np.float32(power) + np.float32(shrink))
-    return sp.csr_array((scores.astype(np.float32), (left, right)), shape=(len(mass), len(mass)))
+def _shrunk(pairs: Matrix, mass: Floats, power: float, shrink: float) -> Matrix:
+    left = np.repeat(np.arange(len(mass)), np.diff(pairs.indptr))
+    doubt = (mass[left] * mass[pairs.indices]) ** np.float32(power) + np.float32(shrink)
+    return sp.csr_array(((pairs.data / doubt).astype(np.float32), pairs.indices, pairs.indptr), shape=pairs.shape)

@@ -41,8 +41,15 @@ _BY_NAME: Final = {kind.value: strength for kind, strength in STRENGTH.items()}
 class Source(Protocol):
     """Scores every item for every history. Linear in the history, so a score splits exactly over what was done.
 
-    ``scores(W) == W @ between(all, all)`` for every source; a source that ignores the history has `between` zero and breaks this on purpose.
+    ``scores(W) == W @ between(all, all)``, except for sources that say the same to everybody: their `between` is zero.
+
+    Attributes:
+        name: Short name, used for weights, contributions and reasons.
+        decay: Weight of an item one step further back in the history, in (0, 1].
     """
+
+    name: str
+    decay: float
 
     def scores(self, weights: Matrix) -> Floats:
         """Score all items.
@@ -121,7 +128,9 @@ class Histories:
         return sp.csr_array((data, self.rows, self.indptr), shape=(len(self), width))
 
 
-def fold(users: ArrayLike, rows: ArrayLike, strengths: ArrayLike, times: ArrayLike, count: int | None = None) -> Histories:
+def fold(
+    users: ArrayLike, rows: ArrayLike, strengths: ArrayLike, times: ArrayLike, count: int | None = None
+) -> Histories:
     """Fold events into histories: every item once a user, placed where it was last touched.
 
     An item is as strong as the strongest thing done with it, unless the last thing spoke against it.
@@ -170,15 +179,27 @@ def read(frame: pl.DataFrame, shelf: Shelf) -> tuple[Histories, list[str]]:
         (pl.col("time").dt.epoch("us") / 1e6).alias("time"),
     )
     items = said["item"].unique().to_list()
-    rows = pl.DataFrame({"item": items, "row": [shelf.row(item) for item in items]}, schema={"item": pl.String, "row": pl.Int64})
+    rows = pl.DataFrame(
+        {"item": items, "row": [shelf.row(item) for item in items]}, schema={"item": pl.String, "row": pl.Int64}
+    )
     said = said.join(rows, on="item", maintain_order="left").filter(pl.col("row").is_not_null())
     names = said["user"].unique(maintain_order=True)
     codes = pl.DataFrame({"user": names, "code": np.arange(len(names), dtype=np.int64)})
     said = said.join(codes, on="user", maintain_order="left")
     folded = fold(
-        said["code"].to_numpy(), said["row"].to_numpy(), said["strength"].to_numpy(), said["time"].to_numpy(), len(names)
+        said["code"].to_numpy(),
+        said["row"].to_numpy(),
+        said["strength"].to_numpy(),
+        said["time"].to_numpy(),
+        len(names),
     )
     return folded, names.to_list()
+
+
+def empty(height: int, width: int) -> Matrix:
+    """A float32 (height, width) matrix of zeros."""
+    pointers = np.zeros(height + 1, dtype=np.int64)
+    return sp.csr_array((np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.int64), pointers), shape=(height, width))
 
 
 def widen(dense: Floats, width: int) -> Floats:

@@ -141,6 +141,11 @@ class Shelf:
         """int32 (rows,), codes into `categories.values`, paths joined by `` > ``."""
         return self._category[: len(self)]
 
+    @property
+    def language_codes(self) -> NDArray[np.int32]:
+        """int32 (rows,), codes into `languages.values`."""
+        return self._language[: len(self)]
+
     def showable(self) -> Mask:
         """Bool (rows,): alive, not hidden, not sold out."""
         return self._visible[: len(self)] & self._sellable[: len(self)]

@@ -3,18 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from shopkeeper.retrieval.histories import Floats, Matrix, widen
+from shopkeeper.retrieval.histories import Floats, Matrix, empty, widen
 from shopkeeper.retrieval.shelf import Rows
 
 Analyser = Callable[[str], list[str]]
 
 _MERGE = 1_000
 """Changed rows that stand aside at most before they are merged into the big matrix."""
+_FEW = 100
+"""Below this many texts no word counts as too common."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """One state of the word vectors, replaced whole: most rows in `matrix`, changed ones in `extra`."""
+
+    matrix: Matrix
+    columns: Matrix
+    changed: Rows
+    extra: Matrix
+
+    @classmethod
+    def of(cls, matrix: Matrix) -> _Words:
+        return cls(matrix, sp.csr_array(matrix.T), np.zeros(0, dtype=np.int64), empty(0, matrix.shape[1]))
+
+    def put(self, rows: Rows, vectors: Matrix) -> _Words:
+        """The state in which `rows` have `vectors`; the last one counts where a row is named twice."""
+        stacked = np.concatenate([self.changed, rows])
+        unique, place = np.unique(stacked[::-1], return_index=True)
+        extra = sp.vstack([self.extra, vectors], format="csr")[len(stacked) - 1 - place]
+        state = _Words(self.matrix, self.columns, unique, extra)
+        if len(unique) <= _MERGE:
+            return state
+        height = max(self.matrix.shape[0], int(unique[-1]) + 1)
+        return _Words.of(state.rows(np.arange(height, dtype=np.int64)))
+
+    def rows(self, rows: Rows) -> Matrix:
+        """float32 (len(rows), terms); rows without a text are empty."""
+        base, place = self.matrix.shape[0], np.searchsorted(self.changed, rows)
+        place = np.minimum(place, max(len(self.changed) - 1, 0))
+        changed = self.changed[place] == rows if len(self.changed) else np.zeros(len(rows), dtype=np.bool_)
+        both = sp.vstack([self.matrix, self.extra], format="csr") if changed.any() else self.matrix
+        found = both[np.where(changed, base + place, np.where(rows < base, rows, 0))]
+        blank = np.flatnonzero(~changed & (rows >= base))
+        if len(blank):
+            alive = np.ones(len(rows), dtype=np.float32)
+            alive[blank] = 0
+            found = sp.csr_array(sp.diags_array(alive) @ found)
+        return found
 
 
 class WordNeighbours:
@@ -32,97 +75,54 @@ class WordNeighbours:
     def __init__(self, texts: Sequence[str], analyser: Analyser, decay: float = 0.6, common: float = 0.5) -> None:
         self.decay = decay
         self._analyser = analyser
-        self._vectoriser = TfidfVectorizer(
-            analyzer=self._grams, sublinear_tf=True, dtype=np.float32, max_df=common if len(texts) > 100 else 1.0
-        )
+        settings = {"analyzer": self._grams, "sublinear_tf": True, "dtype": np.float32}
+        self._vectoriser = TfidfVectorizer(**settings, max_df=common if len(texts) > _FEW else 1.0)
         try:
-            self._set(sp.csr_array(self._vectoriser.fit_transform(texts)))
-        except ValueError:  # no words at all
-            self._vectoriser = TfidfVectorizer(analyzer=self._grams, dtype=np.float32).fit(["\N{SYMBOL FOR NULL}"])
-            self._set(sp.csr_array((len(texts), len(self._vectoriser.vocabulary_)), dtype=np.float32))
+            matrix = sp.csr_array(self._vectoriser.fit_transform(texts))
+        except ValueError:  # there is not a single word
+            self._vectoriser = TfidfVectorizer(**settings, vocabulary=[""]).fit([""])
+            matrix = empty(len(texts), 1)
+        self._names = self._vectoriser.get_feature_names_out()
+        self._words = _Words.of(matrix)
 
     def put(self, rows: Rows, texts: Sequence[str]) -> None:
-        """Set the texts of `rows`, known or new; findable at once."""
-        if not len(rows):
-            return
-        fresh = sp.csr_array(self._vectoriser.transform(texts))
-        for place, row in enumerate(rows):
-            self._aside[int(row)] = fresh[[place]]
-        if len(self._aside) > _MERGE:
-            self._set(self._merged())
-        else:
-            self._stack()
+        """Set the texts of `rows`, known or new; findable at once. Words never seen in fitting are not learnt."""
+        if len(rows):
+            self._words = self._words.put(rows, sp.csr_array(self._vectoriser.transform(texts)))
 
     def scores(self, weights: Matrix) -> Floats:
         """Cosine of every item with the weighted words of the history, itself left out: float32 (users, rows)."""
-        width = weights.shape[1]
-        profile = self._profile(weights)
-        dense = widen((profile @ self._columns).toarray(), width)
-        changed = self._changed[self._changed < width]
-        if len(changed):
-            dense[:, changed] = (profile @ self._extra.T).toarray()[:, : len(changed)]
+        words, width = self._words, weights.shape[1]
+        used = np.unique(weights.indices).astype(np.int64)
+        vectors = words.rows(used)
+        profile = sp.csr_array(weights[:, used] @ vectors)
+        dense = widen((profile @ words.columns).toarray(), width)
+        inside = words.changed < width
+        if inside.any():
+            dense[:, words.changed[inside]] = (profile @ words.extra[inside].T).toarray()
+        squares = np.asarray(vectors.multiply(vectors).sum(axis=1), dtype=np.float32).ravel()
         own = weights.tocoo()
-        lengths = self._squares(own.col)
-        np.subtract.at(dense, (own.row, own.col), own.data * lengths)
+        np.subtract.at(dense, (own.row, own.col), own.data * squares[np.searchsorted(used, own.col)])
         return dense
 
     def between(self, history: Rows, items: Rows) -> Floats:
         """Cosine of each pair, 0 where both are the same row: float32 (h, k)."""
-        out: Floats = (self._vectors(history) @ self._vectors(items).T).toarray()
+        words = self._words
+        out: Floats = (words.rows(history) @ words.rows(items).T).toarray()
         out[np.equal.outer(history, items)] = 0
         return out
 
     def shared(self, left: int, right: int, count: int = 3) -> tuple[str, ...]:
-        """The words that make two rows similar, heaviest first; single words before pairs of them."""
-        product = self._vectors(np.array([left])).multiply(self._vectors(np.array([right]))).tocsr()
-        names = self._names
-        heaviest = product.indices[np.argsort(-product.data, kind="stable")]
-        words = [names[column] for column in heaviest if " " not in names[column]]
-        return tuple(words[:count])
+        """The single words that make two rows similar, heaviest first."""
+        words = self._words
+        both = words.rows(np.array([left])).multiply(words.rows(np.array([right]))).tocsr()
+        heaviest = both.indices[np.argsort(-both.data, kind="stable")]
+        names = (str(self._names[column]) for column in heaviest)
+        return tuple(name for name in names if " " not in name)[:count]
 
     def _grams(self, text: str) -> list[str]:
         words = self._analyser(text)
-        return words + [f"{first} {second}" for first, second in zip(words, words[1:], strict=False)]
-
-    def _set(self, matrix: Matrix) -> None:
-        self._matrix = matrix
-        self._columns = matrix.T.tocsr()
-        self._aside: dict[int, Matrix] = {}
-        self._names = self._vectoriser.get_feature_names_out()
-        self._stack()
-
-    def _stack(self) -> None:
-        changed = np.array(sorted(self._aside), dtype=np.int64)
-        empty = sp.csr_array((0, self._matrix.shape[1]), dtype=np.float32)
-        self._extra = sp.vstack([self._aside[int(row)] for row in changed], format="csr") if len(changed) else empty
-        self._changed = changed
-
-    def _merged(self) -> Matrix:
-        height = max(self._matrix.shape[0], int(self._changed.max(initial=-1)) + 1, max(self._aside) + 1)
-        return self._vectors(np.arange(height, dtype=np.int64))
-
-    def _vectors(self, rows: Rows) -> Matrix:
-        base = self._matrix.shape[0]
-        known = np.where(rows < base, rows, 0)
-        keep = (rows < base).astype(np.float32)
-        vectors = sp.csr_array(sp.diags_array(keep) @ self._matrix[known])
-        aside = [place for place, row in enumerate(rows) if int(row) in self._aside]
-        if not aside:
-            return vectors
-        keep[aside] = 0
-        fresh = sp.vstack([self._aside[int(rows[place])] for place in aside], format="csr")
-        placed = sp.csr_array((np.ones(len(aside), np.float32), (aside, np.arange(len(aside)))), shape=(len(rows), len(aside)))
-        return sp.csr_array(sp.diags_array(keep) @ vectors + placed @ fresh)
-
-    def _profile(self, weights: Matrix) -> Matrix:
-        used = np.unique(weights.indices).astype(np.int64)
-        return sp.csr_array(weights[:, used] @ self._vectors(used))
-
-    def _squares(self, rows: Rows) -> Floats:
-        unique, inverse = np.unique(rows, return_inverse=True)
-        vectors = self._vectors(unique.astype(np.int64))
-        squares = np.asarray(vectors.multiply(vectors).sum(axis=1), dtype=np.float32).ravel()
-        return squares[inverse]
+        return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 
 class VectorNeighbours:

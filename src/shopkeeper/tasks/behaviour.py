@@ -10,13 +10,13 @@ import numpy as np
 
 from shopkeeper.progress import span
 from shopkeeper.ranking.blend import Blend, Part
+from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import after, mass, together
-from shopkeeper.retrieval.histories import Floats, Histories, Source, widen
+from shopkeeper.retrieval.histories import Floats, Histories, Source, empty, widen
 from shopkeeper.retrieval.popularity import Again, Standing, newness, popularity
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.text_neighbours import VectorNeighbours, WordNeighbours
-from shopkeeper.records import Item
 
 STANDING = ("popular", "new")
 """Sources that say the same to everybody."""
@@ -44,9 +44,7 @@ class Parameters:
     Attributes:
         together: Keyword arguments of `retrieval.collaborative.together`.
         after: Keyword arguments of `retrieval.collaborative.after`.
-        words: Weight of an item one step further back, for the words.
-        meaning: The same for the encoder's vectors.
-        again: The same for what was looked at already.
+        decays: Weight of an item one step further back, for ``words``, ``meaning`` and ``again``.
         half_life: Days after which an event counts half for popularity.
         fresh: Days in which an item's newness falls by e.
         blend: Weights and scales.
@@ -56,9 +54,7 @@ class Parameters:
     after: Mapping[str, float] = field(
         default_factory=lambda: {"power": 0.4, "shrink": 2.0, "backward": 0.3, "fade": 0.85, "decay": 0.6}
     )
-    words: float = 0.6
-    meaning: float = 0.6
-    again: float = 0.8
+    decays: Mapping[str, float] = field(default_factory=lambda: {"words": 0.6, "meaning": 0.6, "again": 0.8})
     half_life: float = 30.0
     fresh: float = 14.0
     blend: Blend = field(default_factory=_guess)
@@ -68,9 +64,7 @@ class Parameters:
         return {
             "together": dict(self.together),
             "after": dict(self.after),
-            "words": self.words,
-            "meaning": self.meaning,
-            "again": self.again,
+            "decays": dict(self.decays),
             "half_life": self.half_life,
             "fresh": self.fresh,
             "blend": self.blend.to_json(),
@@ -98,10 +92,7 @@ class Behaviour:
 
     def scores(self, histories: Histories, width: int) -> dict[str, Floats]:
         """Raw scores of every source: name to float32 (users, width)."""
-        return {
-            name: source.scores(histories.weights(source.decay, width))
-            for name, source in self.sources.items()
-        }
+        return {name: source.scores(histories.weights(source.decay, width)) for name, source in self.sources.items()}
 
     def blended(self, histories: Histories, width: int) -> Floats:
         """Blended scores, float32 (users, width); sources without weight are not even asked."""
@@ -113,6 +104,12 @@ class Behaviour:
         if not active:
             return np.zeros((len(histories), width), dtype=np.float32)
         return self.parameters.blend.combine(active, known(histories), self.evidence_of(width))
+
+    def standing(self, name: str, width: int) -> Floats:
+        """What the standing source `name` (``popular``, ``new``) says of every item: float32 (width,)."""
+        source = self.sources[name]
+        said: Floats = source.scores(empty(1, width))[0]
+        return said
 
     def evidence_of(self, width: int) -> Floats:
         """Evidence of every row of the shelf, 0 for rows that came after fitting: float32 (1, width)."""
@@ -186,13 +183,15 @@ def fit(
         progress.advance()
         if words is None:
             words = WordNeighbours([item.text if item else "" for item in shelf.items], terms)
-        words.decay = parameters.words
+        words.decay = parameters.decays["words"]
         found["words"] = words
         progress.advance()
         if vectors is not None:
-            found["meaning"] = VectorNeighbours(vectors, parameters.meaning)
-        found["again"] = Again(parameters.again)
-        found["popular"] = Standing("popular", popularity(histories, width, half_life=parameters.half_life, until=until))
+            found["meaning"] = VectorNeighbours(vectors, parameters.decays["meaning"])
+        found["again"] = Again(parameters.decays["again"])
+        found["popular"] = Standing(
+            "popular", popularity(histories, width, half_life=parameters.half_life, until=until)
+        )
         found["new"] = Standing("new", newness(shelf.created, days=parameters.fresh, until=until))
         progress.advance()
     return Behaviour(found, parameters, mass(histories, width))
