@@ -14,7 +14,7 @@ from shopkeeper.store.engine import Database
 from shopkeeper.store.rows import CHUNK, Row
 from shopkeeper.store.schema import events
 
-_FRAME_ROWS = 50_000
+_FRAME_ROWS = 20_000
 _COLUMNS = [column.name for column in events.columns if column.name != "position"]
 _KINDS = {kind.value: kind for kind in EventKind}
 _SCHEMA: dict[str, pl.DataType] = {

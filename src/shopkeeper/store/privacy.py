@@ -25,7 +25,8 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
         InputError: No customer is named.
     """
     _named(customer)
-    of_events = sa.select(events).where(_events_of(customer)).order_by(events.c.time, events.c.position)
+    of_customer = (events.c.customer == customer) | _anonymous_events_of(customer)
+    of_events = sa.select(events).where(of_customer).order_by(events.c.time, events.c.position)
     of_passages = sa.select(passages).where(passages.c.customer == customer).order_by(passages.c.time, passages.c.id)
     with database.reading() as connection:
         known = connection.execute(sa.select(customers).where(customers.c.id == customer)).mappings().first()
@@ -50,8 +51,11 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
     """
     _named(customer)
     with database.writing(events) as connection:
+        # the anonymous ones first: they are found through the customer's own, which SQLite must not delete meanwhile
+        before = connection.execute(sa.delete(events).where(_anonymous_events_of(customer))).rowcount
+        own = connection.execute(sa.delete(events).where(events.c.customer == customer)).rowcount
         counts = {
-            "events": connection.execute(sa.delete(events).where(_events_of(customer))).rowcount,
+            "events": before + own,
             "passages": connection.execute(sa.delete(passages).where(passages.c.customer == customer)).rowcount,
             "customers": connection.execute(sa.delete(customers).where(customers.c.id == customer)).rowcount,
         }
@@ -77,7 +81,6 @@ def _named(customer: str) -> None:
         raise InputError("No customer is named.", where="customer", cure="Give the customer's id.")
 
 
-def _events_of(customer: str) -> sa.ColumnElement[bool]:
-    mine = events.c.customer == customer
-    sessions = sa.select(events.c.session).where(mine, events.c.session != "").distinct()
-    return mine | ((events.c.customer == "") & events.c.session.in_(sessions))
+def _anonymous_events_of(customer: str) -> sa.ColumnElement[bool]:
+    own = (events.c.customer == customer) & (events.c.session != "")
+    return (events.c.customer == "") & events.c.session.in_(sa.select(events.c.session).where(own).distinct())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -35,7 +35,10 @@ class Catalogue(Protocol):
     """The items on sale. Every write raises `version` by at least one."""
 
     def put(self, items: Iterable[Item]) -> Changes:
-        """Add or replace items by id, in one transaction per call; equal items are left alone."""
+        """Add or replace items by id, in transactions of some thousands; equal items are left alone.
+
+        An interrupted put keeps its finished transactions; repeating it finishes the rest.
+        """
         ...
 
     def remove(self, ids: Sequence[str]) -> Changes:
@@ -71,6 +74,10 @@ class EventLog(Protocol):
         """Write events; they are on disk when this returns. Returns how many were new (ids are unique)."""
         ...
 
+    def append_all(self, batches: Sequence[Sequence[Event]]) -> list[int]:
+        """Write several batches in one transaction; how many events of each were new."""
+        ...
+
     def scan(
         self,
         after: int = 0,
@@ -96,6 +103,10 @@ class EventLog(Protocol):
 
     def of_session(self, session: str, limit: int = 500) -> list[Event]:
         """The last `limit` events of a session, oldest first."""
+        ...
+
+    def tail(self, *, customer: str = "", session: str = "", limit: int = 500) -> list[tuple[int, Event]]:
+        """(position, event) of the last `limit` events of a customer, or else of a session, by (time, position)."""
         ...
 
     def count(self) -> int:
@@ -196,8 +207,12 @@ class Store(Protocol):
         """Human decisions."""
         ...
 
-    def erase(self, customer: str) -> int:
-        """Delete a customer and all their events and passages; returns the number of rows deleted."""
+    def erase(self, customer: str, actor: str = "") -> int:
+        """Delete a customer, their events and passages, and the anonymous part of their sessions; rows deleted."""
+        ...
+
+    def export_customer(self, customer: str) -> dict[str, Any]:
+        """Everything kept about a customer, ready for JSON: ``customer``, ``events``, ``passages``."""
         ...
 
     def close(self) -> None:
