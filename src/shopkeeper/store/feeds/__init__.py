@@ -1,5 +1,6 @@
 """Import and export: shops' files in, records out, and the other way round."""
 
+from shopkeeper.store.feeds.exporting import export_events, export_judgements, export_products, export_reviews
 from shopkeeper.store.feeds.importing import (
     import_events,
     import_judgements,
@@ -14,6 +15,10 @@ __all__ = [
     "ColumnMapping",
     "ImportReport",
     "StrictImportError",
+    "export_events",
+    "export_judgements",
+    "export_products",
+    "export_reviews",
     "guess_mapping",
     "import_events",
     "import_judgements",

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
 
 import orjson
 
 from shopkeeper.records import Event, EventKind, Impression, Scalar
 from shopkeeper.store.feeds import values
+from shopkeeper.store.feeds.cells import Cells, Read, Row
 from shopkeeper.store.feeds.dates import when
-from shopkeeper.store.feeds.items import ID_LIMIT
 from shopkeeper.store.feeds.mapping import ColumnMapping
 from shopkeeper.store.feeds.rejects import Reject
 
 SHOWN = (EventKind.IMPRESSION, EventKind.AD_IMPRESSION)
-_ITEMLESS = (*SHOWN, EventKind.SEARCH)
 _MONEY = (EventKind.PURCHASE, EventKind.RETURN)
 _WORDS = {
     EventKind.VIEW: "view pv browse viewitem productviewed productview pageview detail detailview 浏览 查看 访问 看",
@@ -56,128 +53,119 @@ class EventParser:
 
     Without an id column an event's id is a hash of what it says, so that importing the same file again adds nothing;
     the same row standing in the file twice is two events.
+
+    Args:
+        mapping: Which column holds what; every column no field uses becomes a property.
     """
 
     def __init__(self, mapping: ColumnMapping) -> None:
-        self._mapping = mapping
-        self._used = mapping.used
-        self._column = {name: mapping.column(name) for name in (*mapping.columns, *mapping.constants)}
-        self._seen: dict[bytes, int] = {}
+        cells = Cells(mapping)
+        order = mapping.dates
+        self._cells = cells
+        self.identify: Read[str] = cells.text("id", values.token)
+        self._id = cells.identifier("id")
+        self._kind = cells.parsed("kind", lambda value: event_kind(values.plain(value)), "unknown kind")
+        self._time = cells.parsed("time", lambda value: when(value, order), "unparsable date")
+        self._item = cells.identifier("item")
+        self._texts = [(name, cells.identifier(name)) for name in ("customer", "session") if cells.has(name)]
+        self._texts += [("request", cells.text("request", values.token))] if cells.has("request") else []
+        self._texts += [("query", cells.text("query", values.line))] if cells.has("query") else []
+        self._value = cells.amount("value") if cells.has("value") else None
+        self._single = cells.amount("price") if cells.has("price") else None
+        self._pieces = cells.amount("quantity", "unparsable quantity") if cells.has("quantity") else None
+        self._impression_column = mapping.column("impression")
+        self._properties_column = mapping.column("properties")
+        self._seen: dict[int, int] = {}
 
-    def identify(self, row: Mapping[str, Any]) -> str:
-        """The row's own id, "" when it has none."""
-        return values.token(self._cell(row, "id"))
-
-    def __call__(self, row: Mapping[str, Any]) -> Event:
+    def __call__(self, row: Row) -> Event:
         """Parse one row.
 
         Raises:
             Reject: The row is not an event; says which column is at fault.
         """
-        kind = self._kind(row)
-        time_cell = self._cell(row, "time")
-        try:
-            time = when(time_cell, self._mapping.dates)
-        except (ValueError, TypeError) as error:
-            raise Reject(
-                "no date" if values.empty(time_cell) else "unparsable date", self._column["time"], time_cell
-            ) from error
-        impression = self._impression(row) if kind in SHOWN else None
-        item = values.token(self._cell(row, "item"))
-        if impression is None and kind in SHOWN and item:
-            impression = Impression(items=(item,), positions=(1,), propensities=(1.0,))
-            item = ""
-        if (kind in SHOWN and impression is None) or (kind not in _ITEMLESS and not item):
-            raise Reject("no item", self._column.get("item", ""))
-        identifier = self.identify(row)
-        if len(identifier) > ID_LIMIT:
-            raise Reject("id too long", self._column["id"], identifier)
-        quantity = self._quantity(row)
-        fields: dict[str, Any] = {
-            "customer": values.token(self._cell(row, "customer")),
-            "session": values.token(self._cell(row, "session")),
-            "item": item,
-            "query": values.line(self._cell(row, "query")),
-            "request": values.token(self._cell(row, "request")),
-            "value": self._value(row, kind, quantity),
-            "quantity": quantity,
-            "properties": self._properties(row),
-        }
+        kind, time = self._kind(row), self._time(row)
+        if kind is None:
+            raise Reject("no kind", self._cells.column("kind"))
+        if time is None:
+            raise Reject("no date", self._cells.column("time"))
+        item = self._item(row)
+        impression = None
+        if kind in SHOWN:
+            impression, item = self._shown(row, item), ""
+        elif not item and kind is not EventKind.SEARCH:
+            raise Reject("no item", self._cells.column("item"))
+        quantity = self._quantity(row) if self._pieces else 1
+        texts = {name: read(row) for name, read in self._texts}
+        value, properties = self._money(row, kind, quantity), self._properties(row)
+        identifier = self._id(row)
         if not identifier:
-            identifier = self._hash((kind, time.isoformat(), *fields.values(), impression.items if impression else ()))
-        return Event(id=identifier, time=time, kind=kind, impression=impression, **fields)
+            told = (kind, time, item, *texts.values(), value, quantity, properties, impression)
+            identifier = self._hash(told)
+        return Event(
+            id=identifier,
+            time=time,
+            kind=kind,
+            item=item,
+            value=value,
+            quantity=quantity,
+            impression=impression,
+            properties=properties,
+            **texts,
+        )
 
-    def _cell(self, row: Mapping[str, Any], name: str) -> Any:
-        column = self._column.get(name)
-        value = row.get(column) if column else None
-        return self._mapping.constants.get(name) if value is None or value == "" else value
-
-    def _kind(self, row: Mapping[str, Any]) -> EventKind:
-        value = self._cell(row, "kind")
-        try:
-            return event_kind(value if isinstance(value, str) else values.plain(value))
-        except ValueError as error:
-            raise Reject("no kind" if values.empty(value) else "unknown kind", self._column["kind"], value) from error
-
-    def _number(self, row: Mapping[str, Any], name: str, reason: str) -> float | None:
-        value = self._cell(row, name)
-        if values.empty(value):
-            return None
-        try:
-            amount, _ = values.price(value)
-        except (ValueError, TypeError) as error:
-            raise Reject(reason, self._column[name], value) from error
-        if amount < 0:
-            raise Reject("negative price", self._column[name], value)
-        return amount
-
-    def _quantity(self, row: Mapping[str, Any]) -> int:
-        found = self._number(row, "quantity", "unparsable quantity")
+    def _quantity(self, row: Row) -> int:
+        found = self._pieces(row) if self._pieces else None
         if found is None:
             return 1
-        if found != int(found) or found > 1_000_000_000:
-            raise Reject("unparsable quantity", self._column["quantity"], self._cell(row, "quantity"))
-        return int(found)
+        if found[0] != int(found[0]):
+            column = self._cells.column("quantity")
+            raise Reject("unparsable quantity", column, row.get(column))
+        return int(found[0])
 
-    def _value(self, row: Mapping[str, Any], kind: EventKind, quantity: int) -> float | None:
-        amount = self._number(row, "value", "unparsable price")
-        if amount is None and kind in _MONEY and "price" in self._column:
-            single = self._number(row, "price", "unparsable price")
-            return None if single is None else single * quantity
-        return amount
+    def _money(self, row: Row, kind: EventKind, quantity: int) -> float | None:
+        amount = self._value(row) if self._value else None
+        if amount is not None:
+            return amount[0]
+        if self._single and kind in _MONEY:
+            single = self._single(row)
+            return None if single is None else single[0] * quantity
+        return None
 
-    def _impression(self, row: Mapping[str, Any]) -> Impression | None:
-        column = self._column.get("impression", "")
+    def _shown(self, row: Row, item: str) -> Impression:
+        """What an impression showed: its own record, else the one item of the row."""
+        column = self._impression_column
         try:
-            told = values.mapping(row.get(column))
-            items = tuple(values.token(item) for item in told.get("items") or ())
-            if not items:
-                return None
-            return Impression(
+            told = values.mapping(row.get(column)) if column else {}
+            items = tuple(values.token(shown) for shown in told.get("items") or ([item] if item else []))
+            impression = Impression(
                 items=items,
                 positions=tuple(int(place) for place in told.get("positions") or range(1, len(items) + 1)),
                 propensities=tuple(float(chance) for chance in told.get("propensities") or (1.0,) * len(items)),
                 model=values.token(told.get("model")),
                 surface=values.token(told.get("surface")),
             )
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError) as error:
             raise Reject("unparsable impression", column, row.get(column)) from error
+        if not items:
+            raise Reject("no item", column or self._cells.column("item"))
+        return impression
 
-    def _properties(self, row: Mapping[str, Any]) -> dict[str, Scalar]:
+    def _properties(self, row: Row) -> dict[str, Scalar]:
         found: dict[str, Scalar] = {}
-        if column := self._column.get("properties"):
+        if column := self._properties_column:
             try:
                 told = values.mapping(row.get(column))
             except ValueError as error:
                 raise Reject("unparsable properties", column, row.get(column)) from error
             found = {str(name): values.scalar(value) for name, value in told.items() if not values.empty(value)}
+        used = self._cells.used
         for name, value in row.items():
-            if name not in self._used and not values.empty(value):
+            if name not in used and not values.empty(value):
                 found[name] = values.scalar(value)
         return found
 
     def _hash(self, told: object) -> str:
         digest = blake2b(orjson.dumps(told), digest_size=16)
-        key = digest.digest()[:8]
+        key = int.from_bytes(digest.digest()[:8], "big")
         times = self._seen[key] = self._seen.get(key, 0) + 1
         return digest.hexdigest() if times == 1 else f"{digest.hexdigest()}-{times}"

@@ -227,7 +227,7 @@ class _Run(Generic[R]):
                 span.advance(position - done, rows=tally.rows, rejected=bad.count)
                 done = position
             if sweep is not None and not bad.broken and opened.columns:
-                tally.changes = total(tally.changes, sweep(tally.seen))
+                tally.changes = total(tally.changes, sweep(tally.seen | tally.refused))
         changes = tally.changes
         return ImportReport(
             file=self._path.name,
@@ -255,6 +255,7 @@ class _Tally(Generic[R]):
     def __init__(self, intake: Intake[R], bad: RejectsFile, *, write: bool) -> None:
         self.rows = 0
         self.seen: set[str] = set()
+        self.refused: set[str] = set()
         self.skipped: Counter[str] = Counter()
         self.changes = Changes()
         self._intake = intake
@@ -285,11 +286,16 @@ class _Tally(Generic[R]):
             raise row
         parser = self._intake.parser
         identifier = parser.identify(row)
+        if identifier in self.seen:
+            raise Reject("duplicate id", "id", identifier)
+        try:
+            record = parser(row)
+        except Reject:
+            self.refused.add(identifier)
+            raise
         if identifier:
-            if identifier in self.seen:
-                raise Reject("duplicate id", "id", identifier.replace("\x1f", " | "))
             self.seen.add(identifier)
-        return parser(row)
+        return record
 
 
 def _batches(opened: Opened) -> Iterator[list[tuple[int, dict[str, Any] | Reject]]]:

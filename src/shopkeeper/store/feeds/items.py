@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from shopkeeper.records import Availability, Item
 from shopkeeper.store.feeds import values
+from shopkeeper.store.feeds.cells import Cells, Read, Row
 from shopkeeper.store.feeds.dates import when
 from shopkeeper.store.feeds.mapping import ColumnMapping
 from shopkeeper.store.feeds.rejects import Reject
-
-T = TypeVar("T")
-D = TypeVar("D")
-ID_LIMIT = 200
 
 _GONE = {"deleted", "removed", "delete", "已删除", "删除"}
 _AWAY = {
@@ -40,7 +36,7 @@ _HANGUL = re.compile("[\uac00-\ud7af]")
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A row that says an item is gone."""
+    """A row that says a record is gone."""
 
     id: str
 
@@ -53,134 +49,126 @@ class ItemParser:
     """
 
     def __init__(self, mapping: ColumnMapping) -> None:
-        self._mapping = mapping
-        self._used = mapping.used
-        self._column = {name: mapping.column(name) for name in (*mapping.columns, *mapping.constants)}
-        self._codes = mapping.columns.get("codes", ())
-        self._images = mapping.columns.get("images", ())
-        self._category = mapping.columns.get("category", ())
-        self._names: dict[str, str] = {}
+        cells = Cells(mapping)
+        self._id_column, self._title_column = cells.column("id"), cells.column("title")
+        self.identify: Read[str] = cells.text("id", values.token)
+        self._id = cells.identifier("id")
+        self._title = cells.text("title", values.line)
+        self._status = cells.text("status", values.token) if cells.has("status") else None
+        self._deleted = cells.parsed("deleted", values.flag, "unparsable flag") if cells.has("deleted") else None
+        self._hidden = cells.parsed("hidden", values.flag, "unparsable flag") if cells.has("hidden") else None
+        self._prices = [(cells.amount(name), unit) for name, unit in _PRICES if cells.has(name)]
+        self._currency = cells.text("currency", values.token) if cells.has("currency") else None
+        self._language = _language(cells)
+        self._attributes = _Attributes(cells)
+        self._fields = _fields(cells)
 
-    def identify(self, row: Mapping[str, Any]) -> str:
-        """The row's id, "" when it has none."""
-        return values.token(self._cell(row, "id"))
-
-    def __call__(self, row: Mapping[str, Any]) -> Item | Removal:
+    def __call__(self, row: Row) -> Item | Removal:
         """Parse one row.
 
         Raises:
             Reject: The row is not an item; says which column is at fault.
         """
-        identifier = self.identify(row)
+        identifier = self._id(row)
         if not identifier:
-            raise Reject("no id", self._column.get("id", ""))
-        if len(identifier) > ID_LIMIT:
-            raise Reject("id too long", self._column["id"], identifier)
-        status = values.token(self._cell(row, "status")).casefold()
-        if status in _GONE or self._parse(row, "deleted", values.flag, False, "unparsable flag"):
+            raise Reject("no id", self._id_column)
+        status = self._status(row).casefold() if self._status else ""
+        if status in _GONE or (self._deleted and self._deleted(row)):
             return Removal(identifier)
-        title = values.line(self._cell(row, "title"))
+        title = self._title(row)
         if not title:
-            raise Reject("no title", self._column.get("title", ""))
+            raise Reject("no title", self._title_column)
         price, currency = self._price(row)
-        stated = values.token(self._cell(row, "currency")).upper()
         return Item(
             id=identifier,
             title=title,
-            description=values.paragraph(self._cell(row, "description")),
-            brand=values.line(self._cell(row, "brand")),
-            category=self._path(row),
             price=price,
-            currency=currency or stated,
-            availability=self._availability(row),
+            currency=currency or (self._currency(row).upper() if self._currency else ""),
+            language=self._language(row) if self._language else guess_language(title),
+            hidden=status in _AWAY or bool(self._hidden and self._hidden(row)),
             attributes=self._attributes(row),
-            codes=self._listed(row, "codes", self._codes),
-            group=values.token(self._cell(row, "group")),
-            images=self._listed(row, "images", self._images),
-            videos=values.many(self._raw(row, "videos")),
-            link=values.token(self._cell(row, "link")),
-            language=self._language(row, title),
-            hidden=status in _AWAY or self._parse(row, "hidden", values.flag, False, "unparsable flag"),
-            created=self._time(row, "created"),
-            updated=self._time(row, "updated"),
+            **{name: read(row) for name, read in self._fields},
         )
 
-    def _raw(self, row: Mapping[str, Any], name: str) -> Any:
-        """The cell of a field, its constant where there is no such column or the cell is empty."""
-        column = self._column.get(name)
-        value = row.get(column) if column else None
-        if value is None or value == "":
-            return self._mapping.constants.get(name)
-        return value
-
-    def _cell(self, row: Mapping[str, Any], name: str) -> Any:
-        """`_raw`, of several values the first."""
-        value = self._raw(row, name)
-        return (value[0] if value else None) if isinstance(value, (list, tuple)) else value
-
-    def _parse(self, row: Mapping[str, Any], name: str, parse: Callable[[Any], T], default: D, reason: str) -> T | D:
-        value = self._cell(row, name)
-        if values.empty(value):
-            return default
-        try:
-            return parse(value)
-        except (ValueError, TypeError) as error:
-            raise Reject(reason, self._column[name], value) from error
-
-    def _time(self, row: Mapping[str, Any], name: str) -> datetime | None:
-        order = self._mapping.dates
-        return self._parse(row, name, lambda value: when(value, order), None, "unparsable date")
-
-    def _price(self, row: Mapping[str, Any]) -> tuple[float | None, str]:
+    def _price(self, row: Row) -> tuple[float | None, str]:
         amount: float | None = None
         currency = ""
-        for name, unit in (("sale_price", 1), ("price", 1), ("price_cents", 100)):
-            if name not in self._column:
-                continue
-            found = self._parse(row, name, values.price, None, "unparsable price")
-            if found is None:
-                continue
-            if found[0] < 0:
-                raise Reject("negative price", self._column[name], self._cell(row, name))
-            amount = found[0] / unit if amount is None else amount
-            currency = currency or found[1]
+        for read, unit in self._prices:
+            found = read(row)
+            if found is not None:
+                amount = found[0] / unit if amount is None else amount
+                currency = currency or found[1]
         return amount, currency
 
-    def _path(self, row: Mapping[str, Any]) -> tuple[str, ...]:
-        if len(self._category) > 1:
-            return tuple(part for column in self._category for part in values.category(row.get(column) or ""))
-        value = self._raw(row, "category")
-        return values.category(value) if value else ()
 
-    def _availability(self, row: Mapping[str, Any]) -> Availability:
-        value = self._cell(row, "availability")
-        if not values.empty(value):
-            try:
-                return values.availability(value if isinstance(value, str) else values.plain(value))
-            except ValueError as error:
-                raise Reject("unknown availability", self._column["availability"], value) from error
-        left = self._parse(row, "stock", values.number, None, "unparsable stock")
-        return Availability.OUT_OF_STOCK if left is not None and left <= 0 else Availability.IN_STOCK
+_PRICES = (("sale_price", 1), ("price", 1), ("price_cents", 100))
 
-    def _listed(self, row: Mapping[str, Any], name: str, columns: tuple[str, ...]) -> tuple[str, ...]:
-        if len(columns) == 1:
-            return values.many(row.get(columns[0]))
-        if not columns:
-            return values.many(self._mapping.constants.get(name))
-        return tuple(dict.fromkeys(part for column in columns for part in values.many(row.get(column))))
 
-    def _language(self, row: Mapping[str, Any], title: str) -> str:
-        if "language" in self._column:
-            return values.token(self._cell(row, "language")).replace("_", "-").split("-")[0].casefold()
-        return guess_language(title)
+def _fields(cells: Cells) -> list[tuple[str, Read[Any]]]:
+    """Fields that the file has and that depend on nothing else."""
+    order = cells.mapping.dates
+    found: list[tuple[str, Read[Any]]] = [("availability", _availability(cells))]
+    texts: list[tuple[str, Callable[[Any], str]]] = [
+        ("description", values.paragraph),
+        ("brand", values.line),
+        ("link", values.token),
+    ]
+    found += [(name, cells.text(name, clean)) for name, clean in texts if cells.has(name)]
+    found += [(name, cells.listed(name)) for name in ("codes", "images", "videos") if cells.has(name)]
+    if cells.has("group"):
+        found.append(("group", cells.identifier("group")))
+    if cells.has("category"):
+        found.append(("category", _category(cells)))
+    for name in ("created", "updated"):
+        if cells.has(name):
+            found.append((name, cells.parsed(name, lambda value: when(value, order), "unparsable date")))
+    return found
 
-    def _attributes(self, row: Mapping[str, Any]) -> dict[str, str]:
+
+def _category(cells: Cells) -> Read[tuple[str, ...]]:
+    columns = cells.mapping.columns.get("category", ())
+    if len(columns) > 1:
+        return lambda row: tuple(part for column in columns for part in values.category(row.get(column) or ""))
+    read = cells.raw("category")
+    return lambda row: values.category(read(row) or "")
+
+
+def _availability(cells: Cells) -> Read[Availability]:
+    if not cells.has("availability"):
+        if not cells.has("stock"):
+            return lambda _: Availability.IN_STOCK
+        left = cells.parsed("stock", values.number, "unparsable stock")
+        return lambda row: _by_stock(left(row))
+    read = cells.parsed("availability", lambda value: values.availability(values.plain(value)), "unknown availability")
+    return lambda row: read(row) or Availability.IN_STOCK
+
+
+def _by_stock(left: float | None) -> Availability:
+    return Availability.OUT_OF_STOCK if left is not None and left <= 0 else Availability.IN_STOCK
+
+
+def _language(cells: Cells) -> Read[str] | None:
+    if not cells.has("language"):
+        return None
+    read = cells.text("language", values.token)
+    return lambda row: read(row).replace("_", "-").split("-")[0].casefold()
+
+
+class _Attributes:
+    """The attributes column, and all columns that nothing else uses."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._column = cells.mapping.column("attributes")
+        self._used = cells.used
+        self._names: dict[str, str] = {}
+
+    def __call__(self, row: Row) -> dict[str, str]:
         found: dict[str, str] = {}
-        if column := self._column.get("attributes"):
+        if self._column:
             try:
-                nested = values.mapping(row.get(column))
+                nested = values.mapping(row.get(self._column))
             except ValueError as error:
-                raise Reject("unparsable attributes", column, row.get(column)) from error
+                raise Reject("unparsable attributes", self._column, row.get(self._column)) from error
             for name, value in nested.items():
                 if text := values.paragraph(value):
                     found[self._name(name)] = text
@@ -203,7 +191,7 @@ class ItemParser:
 def guess_language(text: str) -> str:
     """``zh``, ``ja`` or ``ko`` by script, ``en`` for plain ASCII letters, else ""."""
     if text.isascii():
-        return "en" if any(map(str.isalpha, text)) else ""
+        return "en" if text.upper() != text.lower() else ""
     if _KANA.search(text):
         return "ja"
     if _HANGUL.search(text):

@@ -30,6 +30,8 @@ _AROUND = re.compile(r" ?\n ?")
 _GAPS = re.compile(r"\n{3,}")
 _PASSES = 8
 
+_SEPARATORS = re.compile(r"[,|;\s]+|^\[")
+_PATHS = (re.compile("[>»›＞]"), re.compile("/"), re.compile(r"\|"))
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED_FORMULA = re.compile(r"'+[=+\-@\t\r]")
 
@@ -58,7 +60,10 @@ def clean(value: str) -> str:
 
 def line(value: object) -> str:
     """`clean` text on a single line, of any cell; None is empty."""
-    text = clean(value if isinstance(value, str) else plain(value))
+    text = value if isinstance(value, str) else plain(value)
+    if text.isprintable() and "<" not in text and "&" not in text and "  " not in text:
+        return text.strip()
+    text = clean(text)
     return " ".join(text.split("\n")) if "\n" in text else text
 
 
@@ -115,6 +120,7 @@ _SIGNS = {
 _SIGN = re.compile("|".join(re.escape(sign) for sign in sorted(_SIGNS, key=len, reverse=True)), re.IGNORECASE)
 _CODE = re.compile(r"\b[A-Za-z]{3}\b")
 _FIGURE = re.compile(r"[+-]?\d[\d.,' ]*|[+-]?\.\d+")
+_PLAIN_PRICE = re.compile(r"([+-]?\d+(?:\.\d{1,2}|\.\d{4,}|(?:\.\d+)?[eE][+-]?\d{1,3})?)(?: ?([A-Z]{3}))?")
 _LARGEST = 1e12
 
 
@@ -139,10 +145,8 @@ def price(value: object) -> tuple[float, str]:
 
 @lru_cache(maxsize=65_536)
 def _price(value: str) -> tuple[float, str]:
-    try:
-        return _sound(float(value)) if "_" not in value else _refuse(value), ""
-    except ValueError:
-        pass
+    if found := _PLAIN_PRICE.fullmatch(value):
+        return _sound(float(found[1])), found[2] or ""
     text = unicodedata.normalize("NFKC", value).replace("\u2212", "-").strip()
     currency, rest = "", text
     if found := _SIGN.search(text):
@@ -255,9 +259,9 @@ def _category(value: str) -> tuple[str, ...]:
     if (listed := _json(value, list)) is not None:
         return category(listed)
     text = line(value)
-    for separators in ("[>»›＞]", "/", r"\|"):
-        if re.search(separators, text):
-            return tuple(part for part in map(str.strip, re.split(separators, text)) if part)
+    for separators in _PATHS:
+        if separators.search(text):
+            return tuple(part for part in map(str.strip, separators.split(text)) if part)
     return (text,) if text else ()
 
 
@@ -268,9 +272,11 @@ def many(value: object) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)):
         return tuple(part for part in map(token, value) if part)
     text = token(value)
+    if not _SEPARATORS.search(text):
+        return (text,) if text else ()
     if (listed := _json(text, list)) is not None:
         return many(listed)
-    return tuple(part for part in re.split(r"[,|;\s]+", text) if part)
+    return tuple(part for part in _SEPARATORS.split(text) if part)
 
 
 def mapping(value: object) -> dict[str, Any]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
 
 import orjson
 
 from shopkeeper.records import Judgement, Passage, PassageKind
 from shopkeeper.store.feeds import values
+from shopkeeper.store.feeds.cells import Cells, Read, Row
 from shopkeeper.store.feeds.dates import when
-from shopkeeper.store.feeds.items import ID_LIMIT, Removal, guess_language
+from shopkeeper.store.feeds.items import Removal, guess_language
 from shopkeeper.store.feeds.mapping import ColumnMapping
 from shopkeeper.store.feeds.rejects import Reject
 
@@ -24,79 +23,51 @@ _GRADES = {
 _BEST_GRADE = 3.0
 
 
-class _Cells:
-    def __init__(self, mapping: ColumnMapping) -> None:
-        self.mapping = mapping
-        self.name = {name: mapping.column(name) for name in (*mapping.columns, *mapping.constants)}
-
-    def __call__(self, row: Mapping[str, Any], name: str) -> Any:
-        column = self.name.get(name)
-        value = row.get(column) if column else None
-        return self.mapping.constants.get(name) if value is None or value == "" else value
-
-
 class ReviewParser:
-    """Makes a review (`Passage`) of a row; ids are hashed from the words where the file has none."""
+    """Makes a review (`Passage`) of a row; ids are hashed from the words where the file has none.
+
+    Args:
+        mapping: Which column holds what; other columns are dropped.
+    """
 
     def __init__(self, mapping: ColumnMapping) -> None:
-        self._cell = _Cells(mapping)
+        cells = Cells(mapping)
+        order = mapping.dates
+        self._text_column = cells.column("text")
+        self.identify: Read[str] = cells.text("id", values.token)
+        self._id = cells.identifier("id")
+        self._deleted = cells.parsed("deleted", values.flag, "unparsable flag")
+        self._text = cells.text("text", values.paragraph)
+        self._time = cells.parsed("time", lambda value: when(value, order), "unparsable date")
+        self._rating = cells.parsed("rating", _stars, "unparsable rating")
+        self._texts = [(name, cells.identifier(name)) for name in ("item", "customer", "thread")]
+        self._texts += [(name, cells.text(name, values.line)) for name in ("title", "author")]
+        self._language = cells.text("language", values.token) if cells.has("language") else None
         self._seen: dict[str, int] = {}
 
-    def identify(self, row: Mapping[str, Any]) -> str:
-        """The row's own id, "" when it has none."""
-        return values.token(self._cell(row, "id"))
-
-    def __call__(self, row: Mapping[str, Any]) -> Passage | Removal:
+    def __call__(self, row: Row) -> Passage | Removal:
         """Parse one row.
 
         Raises:
             Reject: The row is not a review; says which column is at fault.
         """
-        identifier = self.identify(row)
-        if len(identifier) > ID_LIMIT:
-            raise Reject("id too long", self._cell.name["id"], identifier)
-        if identifier and self._flag(row):
+        identifier = self._id(row)
+        if identifier and self._deleted(row):
             return Removal(identifier)
-        text = values.paragraph(self._cell(row, "text"))
+        text = self._text(row)
         if not text:
-            raise Reject("no text", self._cell.name.get("text", ""))
-        time_cell = self._cell(row, "time")
-        try:
-            time = None if values.empty(time_cell) else when(time_cell, self._cell.mapping.dates)
-        except (ValueError, TypeError) as error:
-            raise Reject("unparsable date", self._cell.name["time"], time_cell) from error
-        fields: dict[str, Any] = {
-            name: values.token(self._cell(row, name)) for name in ("item", "customer", "thread", "language")
-        }
-        if "language" not in self._cell.name:
-            fields["language"] = guess_language(text)
-        fields |= {name: values.line(self._cell(row, name)) for name in ("title", "author")}
-        told = (text, time.isoformat() if time else "", *fields.values())
+            raise Reject("no text", self._text_column)
+        time, rating = self._time(row), self._rating(row)
+        texts = {name: read(row) for name, read in self._texts}
         return Passage(
-            id=identifier or self._hash(told),
+            id=identifier or self._hash((text, time, rating, *texts.values())),
             kind=PassageKind.REVIEW,
             text=text,
             time=time,
-            rating=self._rating(row),
-            **fields,
+            rating=rating,
+            language=self._language(row) if self._language else guess_language(text),
+            **texts,
         )
-
-    def _flag(self, row: Mapping[str, Any]) -> bool:
-        try:
-            return values.flag(self._cell(row, "deleted"))
-        except ValueError as error:
-            raise Reject("unparsable flag", self._cell.name["deleted"], self._cell(row, "deleted")) from error
-
-    def _rating(self, row: Mapping[str, Any]) -> float | None:
-        value = self._cell(row, "rating")
-        if values.empty(value):
-            return None
-        try:
-            if isinstance(value, str) and (found := _OUT_OF.fullmatch(value.strip())):
-                return float(found[1] or found[2])
-            return values.number(value)
-        except (ValueError, TypeError) as error:
-            raise Reject("unparsable rating", self._cell.name["rating"], value) from error
 
     def _hash(self, told: object) -> str:
         digest = blake2b(orjson.dumps(told), digest_size=16).hexdigest()
@@ -105,39 +76,48 @@ class ReviewParser:
 
 
 class JudgementParser:
-    """Makes a `Judgement` of a row; grades are 0 to 3 or words such as ``exact``, ``E``, ``相关``."""
+    """Makes a `Judgement` of a row; grades are 0 to 3 or words such as ``exact``, ``E``, ``相关``.
+
+    Args:
+        mapping: Which column holds what; other columns are dropped.
+    """
 
     def __init__(self, mapping: ColumnMapping) -> None:
-        self._cell = _Cells(mapping)
+        cells = Cells(mapping)
+        self._cells = cells
+        self._query = cells.text("query", values.line)
+        self._item = cells.identifier("item")
+        self._rater = cells.text("rater", values.token)
+        self._grade = cells.parsed("grade", _grade, "unparsable grade")
 
-    def identify(self, row: Mapping[str, Any]) -> str:
+    def identify(self, row: Row) -> str:
         """What must not occur twice: query, item and rater; "" when a part is missing."""
-        query, item = values.line(self._cell(row, "query")), values.token(self._cell(row, "item"))
-        return "\x1f".join((query, item, values.token(self._cell(row, "rater")))) if query and item else ""
+        query, item = self._query(row), self._item(row)
+        return " | ".join((query, item, self._rater(row))) if query and item else ""
 
-    def __call__(self, row: Mapping[str, Any]) -> Judgement:
+    def __call__(self, row: Row) -> Judgement:
         """Parse one row.
 
         Raises:
             Reject: The row is not a judgement; says which column is at fault.
         """
-        query = values.line(self._cell(row, "query"))
-        item = values.token(self._cell(row, "item"))
-        if not query:
-            raise Reject("no query", self._cell.name["query"])
-        if not item:
-            raise Reject("no item", self._cell.name["item"])
-        return Judgement(query=query, item=item, grade=self._grade(row), rater=values.token(self._cell(row, "rater")))
-
-    def _grade(self, row: Mapping[str, Any]) -> float:
-        value = self._cell(row, "grade")
-        word = values.plain(value).strip().casefold()
-        if word in _GRADES:
-            return _GRADES[word]
-        try:
-            grade = values.number(value)
-        except (ValueError, TypeError) as error:
-            raise Reject("unparsable grade", self._cell.name["grade"], value) from error
+        query, item, grade = self._query(row), self._item(row), self._grade(row)
+        for name, value in (("query", query), ("item", item), ("grade", grade)):
+            if value in ("", None):
+                raise Reject(f"no {name}", self._cells.column(name))
+        assert grade is not None
         if not 0.0 <= grade <= _BEST_GRADE:
-            raise Reject("grade outside 0 to 3", self._cell.name["grade"], value)
-        return grade
+            column = self._cells.column("grade")
+            raise Reject("grade outside 0 to 3", column, row.get(column))
+        return Judgement(query=query, item=item, grade=grade, rater=self._rater(row))
+
+
+def _stars(value: object) -> float:
+    if isinstance(value, str) and (found := _OUT_OF.fullmatch(value.strip())):
+        return float(found[1] or found[2])
+    return values.number(value)
+
+
+def _grade(value: object) -> float:
+    word = values.plain(value).strip().casefold()
+    return _GRADES[word] if word in _GRADES else values.number(value)
