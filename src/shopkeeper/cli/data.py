@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -80,8 +80,8 @@ def import_(
     """Import a file. Good rows are kept, bad rows go to a rejects file with reasons; importing twice changes nothing."""
     session: Session = context.obj
     run = _choose(IMPORTS, kind)
-    mapping = load_mapping(map_file) if map_file else {}
-    mapping = {**mapping, **dict(_pair(text) for text in map_ or ())}
+    mapping = load_mapping(map_file).to_json() if map_file else {}
+    mapping |= dict(_pair(text) for text in map_ or ())
     extra: dict[str, object] = {}
     if kind == "products":
         extra["remove_missing"] = remove_missing
@@ -105,22 +105,41 @@ def export(
     kind: Annotated[str, typer.Argument(help="products, events, reviews or judgements")],
     file: Annotated[Path, typer.Argument(help="Where to write.")],
     format_: Annotated[
-        str, typer.Option("--format", help="auto (by the file's ending), csv, tsv, jsonl, parquet, merchant")
-    ] = "auto",
+        str, typer.Option("--format", help="csv, tsv, jsonl, parquet, xml (products); by the file's ending when empty")
+    ] = "",
 ) -> None:
     """Export what the shop holds; the same file can be imported again."""
     session: Session = context.obj
+    export_ = _choose(EXPORTS, kind)
     store = open_store(session.settings.store_url)
     try:
         with session.output.progress():
-            count = _choose(EXPORTS, kind)(store, file, format=format_)
+            count = export_(store, file, format=format_ or file.name.removesuffix(".gz").rpartition(".")[2])
     finally:
         store.close()
     session.output.say(f"Wrote {count:,} {kind} to {file}.")
     session.output.result({"kind": kind, "file": str(file), "rows": count})
 
 
-def _choose(table: dict[str, Callable[..., object]], kind: str) -> Callable[..., object]:
+def _show(session: Session, report: ImportReport) -> None:
+    """Say what was read as what, what was done, and where the bad rows are."""
+    columns = [(name, ", ".join(found)) for name, found in report.mapping.columns.items()]
+    if columns:
+        session.output.table("Columns", ["field", "read from"], columns)
+    if report.unmapped:
+        session.output.say(f"Kept as attributes or properties: {', '.join(report.unmapped)}")
+    session.output.say(
+        f"{report.rows:,} rows of {report.format} in {report.seconds:.1f} s: {report.added:,} added, {report.updated:,} updated, "
+        f"{report.unchanged:,} unchanged, {report.removed:,} removed, {report.rejected:,} rejected."
+    )
+    for reason, count in report.reasons.items():
+        session.output.say(f"  {count:,} x {reason}")
+    if report.rejects:
+        session.output.warn(f"Rejected rows with reasons: {report.rejects}")
+    session.output.result(report.to_json())
+
+
+def _choose(table: dict[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
     if kind not in table:
         raise InputError(f"{kind!r} is not something to import or export.", cure=f"Choose one of: {', '.join(table)}.")
     return table[kind]

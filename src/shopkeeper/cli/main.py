@@ -52,7 +52,7 @@ def configure(
         list[str] | None, typer.Option("--set", help="Override a setting: --set serve.port=9000 (repeatable).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 - the callback acts on it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:

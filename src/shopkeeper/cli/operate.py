@@ -1,0 +1,152 @@
+"""Commands that run the shop: search, recommend, similar, index, serve, keys, doctor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from shopkeeper.cli.doctor import examine
+from shopkeeper.cli.main import Session, app
+from shopkeeper.records import Answer, Filters, Request
+from shopkeeper.tasks.shop import Shop, open_shop
+
+Limit = Annotated[int, typer.Option(help="How many hits.", min=1, max=200)]
+Explain = Annotated[bool, typer.Option(help="Say why each item is there.")]
+
+
+@app.command()
+def search(
+    context: typer.Context,
+    query: Annotated[str, typer.Argument(help="What the customer types.")],
+    limit: Limit = 10,
+    customer: Annotated[str, typer.Option(help="Customer id.")] = "",
+    brand: Annotated[list[str] | None, typer.Option(help="Only these brands (repeatable).")] = None,
+    category: Annotated[
+        list[str] | None, typer.Option(help="Only these category paths, e.g. 'Garden > Tools'.")
+    ] = None,
+    price_min: Annotated[float | None, typer.Option(help="Lowest price.")] = None,
+    price_max: Annotated[float | None, typer.Option(help="Highest price.")] = None,
+    sort: Annotated[str, typer.Option(help="relevance, price_asc, price_desc, newest, popular")] = "relevance",
+    explain: Explain = False,
+) -> None:
+    """Search the shop."""
+    filters = Filters(
+        brands=tuple(brand or ()),
+        categories=tuple(tuple(part.strip() for part in path.split(">")) for path in category or ()),
+        price_min=price_min,
+        price_max=price_max,
+    )
+    request = Request(
+        query=query, limit=limit, customer=customer, filters=filters, sort=sort, explain=explain, surface="cli"
+    )
+    _answer(context.obj, f"Search: {query}", lambda shop: shop.search(request))
+
+
+@app.command()
+def recommend(
+    context: typer.Context,
+    customer: Annotated[str, typer.Option(help="Customer id; empty for somebody unknown.")] = "",
+    item: Annotated[list[str] | None, typer.Option(help="Items in focus, such as the basket (repeatable).")] = None,
+    limit: Limit = 10,
+    explain: Explain = False,
+) -> None:
+    """Recommend to a customer, or to somebody who looks at some items."""
+    request = Request(customer=customer, items=tuple(item or ()), limit=limit, explain=explain, surface="cli")
+    _answer(context.obj, f"For {customer or 'somebody unknown'}", lambda shop: shop.recommend(request))
+
+
+@app.command()
+def similar(
+    context: typer.Context,
+    item: Annotated[str, typer.Argument(help="Item id.")],
+    limit: Limit = 10,
+    explain: Explain = False,
+) -> None:
+    """Items like this one."""
+    request = Request(items=(item,), limit=limit, explain=explain, surface="cli")
+    _answer(context.obj, f"Like {item}", lambda shop: shop.similar(request))
+
+
+@app.command()
+def index(context: typer.Context) -> None:
+    """Encode every item that is new or changed, so that serving starts at once."""
+    session: Session = context.obj
+    began = time.monotonic()
+    with session.output.progress():
+        shop = open_shop(session.settings)
+    count, seconds, version = len(shop.shelf), time.monotonic() - began, shop.version
+    shop.close()
+    session.output.say(f"Indexed {count:,} items in {seconds:.1f} s with {version}.")
+    session.output.result({"items": count, "seconds": seconds, "version": version})
+
+
+@app.command()
+def serve(context: typer.Context) -> None:
+    """Serve the API and the storefront on one port, until interrupted."""
+    from shopkeeper.web.site import serve_site
+
+    session: Session = context.obj
+    settings = session.settings
+    session.output.say(f"Opening {settings.home} ...")
+    with session.output.progress():
+        shop = open_shop(settings)
+    address = f"http://{settings.serve.host}:{settings.serve.port}"
+    session.output.say(f"Storefront: {address}    API: {address}/v1    Reference: {address}/docs    (Ctrl-C stops)")
+    serve_site(shop)
+
+
+@app.command()
+def doctor(context: typer.Context) -> None:
+    """Check memory, disk, versions, data and models, and say what is missing and how to mend it."""
+    session: Session = context.obj
+    findings = examine(session.settings)
+    session.output.table(
+        "Doctor",
+        ["check", "", "finding", "what to do"],
+        [(f.check, "ok" if f.good else "!!", f.found, f.cure) for f in findings],
+    )
+    session.output.result([{"check": f.check, "good": f.good, "found": f.found, "cure": f.cure} for f in findings])
+    if any(finding.fatal for finding in findings):
+        raise typer.Exit(1)
+
+
+def _answer(session: Session, title: str, ask: Callable[[Shop], Answer]) -> None:
+    with session.output.progress():
+        shop = open_shop(session.settings)
+    try:
+        answer = ask(shop)
+        items = shop.store.catalogue.get([hit.item for hit in answer.hits])
+    finally:
+        shop.close()
+    language = "zh" if any("一" <= char <= "鿿" for char in answer.request.query) else "en"
+    rows = []
+    for place, hit in enumerate(answer.hits, 1):
+        item = items[hit.item]
+        why = "; ".join(reason.text.get(language, "") for reason in hit.reasons)
+        price = f"{item.price:,.2f} {item.currency}".strip() if item.price is not None else ""
+        rows.append((place, item.id, item.title, price, hit.score, *([why] if answer.request.explain else [])))
+    columns = ["", "id", "title", "price", "score", *(["why"] if answer.request.explain else [])]
+    session.output.table(f"{title}  ({answer.total:,} in all, {answer.seconds * 1000:.1f} ms)", columns, rows)
+    if not rows:
+        session.output.say("Nothing found.")
+    session.output.result(
+        {
+            "request": answer.request.id,
+            "total": answer.total,
+            "model": answer.model,
+            "milliseconds": answer.seconds * 1000,
+            "hits": [
+                {
+                    "item": hit.item,
+                    "title": items[hit.item].title,
+                    "score": hit.score,
+                    "reasons": [{"kind": r.kind, "evidence": r.evidence, "text": dict(r.text)} for r in hit.reasons],
+                    "contributions": dict(hit.contributions),
+                }
+                for hit in answer.hits
+            ],
+        }
+    )
