@@ -26,7 +26,7 @@ _BATCH = 500
 _THREADS = 16
 
 
-def run(data: Path | None = None, *, quick: bool = False, url: str = "") -> list[Row]:
+def run(data: Path | None = None, *, quick: bool = False, url: str = "") -> list[Row]:  # noqa: ARG001
     """Measure an empty store.
 
     Args:
