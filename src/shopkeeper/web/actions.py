@@ -1,0 +1,174 @@
+"""What visitors do: basket, practice checkout, not interested, start afresh, act as a customer."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import uuid
+from collections.abc import Mapping
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from shopkeeper.errors import ForbiddenError, InputError, NotFoundError
+from shopkeeper.records import EventKind, Item
+from shopkeeper.serving.auth import Limiter
+from shopkeeper.serving.desk import Desk
+from shopkeeper.serving.replies import Json
+from shopkeeper.web.i18n import translator
+from shopkeeper.web.pages import totals
+from shopkeeper.web.route import PageRoute, check_origin, check_pace, page
+from shopkeeper.web.view import ShelfView, cards, items_of, render
+from shopkeeper.web.visits import CUSTOMER, SESSION, Visit, answered_request, trail
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+Form = Mapping[str, str]
+
+_RATE, _BURST = 10.0, 60.0
+_MOST = 99
+_ROW = 6
+
+
+@router.post("/basket/add")
+async def add(request: Request) -> Response:
+    """Put a piece in the basket."""
+    form = await _form(request)
+    return await page(request, lambda desk, visit: _noted(desk, visit, form, EventKind.CART))
+
+
+@router.post("/basket/remove")
+async def remove(request: Request) -> Response:
+    """Take a line out of the basket."""
+    form = await _form(request)
+    return await page(request, lambda desk, visit: _noted(desk, visit, form, EventKind.UNCART))
+
+
+@router.post("/dismiss")
+async def dismiss(request: Request) -> Response:
+    """Not interested: it goes from the shelves, and less of its like comes."""
+    form = await _form(request)
+    return await page(request, lambda desk, visit: _noted(desk, visit, form, EventKind.DISMISS))
+
+
+@router.post("/checkout")
+async def checkout(request: Request) -> Response:
+    """Buy what is in the basket; nothing is charged."""
+    await _form(request)
+    return await page(request, _bought)
+
+
+@router.post("/forget")
+async def forget(request: Request) -> Response:
+    """End the session and begin a new one."""
+    await _form(request)
+    return await page(request, _forgotten)
+
+
+@router.post("/as")
+async def act_as(request: Request) -> Response:
+    """In a demonstration, look at the shop as one of its customers."""
+    form = await _form(request)
+    return await page(request, lambda desk, visit: _acting(desk, visit, form))
+
+
+async def _form(request: Request) -> Form:
+    check_origin(request)
+    limiter: Limiter = request.app.state.pace
+    wait = check_pace(request, limiter)
+    if wait > 0:
+        raise HTTPException(429, "Too many clicks at once.", {"Retry-After": str(math.ceil(wait))})
+    async with request.form(max_files=0, max_fields=20) as form:
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    return {**fields, "as": "json" if "application/json" in request.headers.get("accept", "") else "page"}
+
+
+def pace() -> Limiter:
+    """The limit on what one address may post."""
+    return Limiter(_RATE, _BURST)
+
+
+def _noted(desk: Desk, visit: Visit, form: Form, kind: EventKind) -> Response:
+    item = _item(desk, form)
+    if kind is EventKind.CART and not item.availability.sellable:
+        raise InputError("This is sold out.", where=item.id, cure="Look at similar items.")
+    amount = form.get("quantity", "1")
+    pieces = min(int(amount), _MOST) if amount.isascii() and amount.isdigit() and 0 < len(amount) < 4 else 1
+    answered = answered_request(form.get("r", ""))
+    desk.record([visit.event(kind, item=item.id, quantity=max(pieces, 1), request=answered)])
+    if form["as"] == "json":
+        t = translator(visit.language)
+        said = {EventKind.CART: "added", EventKind.DISMISS: "noted", EventKind.UNCART: "remove"}[kind]
+        return Json({"basket": trail(desk, visit).pieces, "said": t(said)})
+    return _back(form)
+
+
+def _bought(desk: Desk, visit: Visit) -> Response:
+    seen = trail(desk, visit)
+    items = items_of(desk, seen.basket)
+    lines = [
+        (items[name], pieces)
+        for name, pieces in seen.basket.items()
+        if name in items and items[name].availability.sellable
+    ]
+    if not lines:
+        return RedirectResponse("/basket", 303)
+    order = uuid.uuid4().hex
+    desk.record(
+        [
+            visit.event(
+                EventKind.PURCHASE,
+                id=f"{order}-{place}",
+                item=item.id,
+                quantity=pieces,
+                value=None if item.price is None else round(item.price * pieces, 2),
+                properties={"order": order, "currency": item.currency, "practice": True},
+            )
+            for place, (item, pieces) in enumerate(lines)
+        ]
+    )
+    answer = desk.recommend(visit.ask(items=tuple(item.id for item, _ in lines), limit=_ROW, surface="thanks"))
+    return render(
+        "thanks.html",
+        desk,
+        visit,
+        trail(desk, visit),
+        here="/",
+        lines=lines,
+        totals=totals(lines),
+        pieces_bought=sum(pieces for _, pieces in lines),
+        shelves=[ShelfView("next", translator(visit.language)("thanks_next"), cards(desk, answer, visit.language))],
+    )
+
+
+def _forgotten(_desk: Desk, visit: Visit) -> Response:
+    visit.kept[SESSION] = secrets.token_urlsafe(24)
+    visit.kept[CUSTOMER] = None
+    return RedirectResponse("/", 303)
+
+
+def _acting(desk: Desk, visit: Visit, form: Form) -> Response:
+    if not desk.shop.settings.serve.demo:
+        raise ForbiddenError("Acting as a customer is for demonstrations.", where="serve.demo")
+    wanted = form.get("customer", "")
+    if wanted and wanted not in desk.shop.store.customers.get([wanted]):
+        raise NotFoundError("There is no such customer.", where="customer")
+    visit.kept[CUSTOMER] = wanted or None
+    visit.kept[SESSION] = secrets.token_urlsafe(24)
+    return RedirectResponse("/", 303)
+
+
+def _item(desk: Desk, form: Form) -> Item:
+    name = form.get("item", "")
+    item = items_of(desk, [name]).get(name)
+    if item is None:
+        raise NotFoundError("There is no such product.", where="item")
+    return item
+
+
+def _back(form: Form) -> Response:
+    """To the page the form stood on; only ever to a page of this shop."""
+    place = form.get("back", "/")
+    local = place.startswith("/") and not place.startswith("//") and "\\" not in place and place.isprintable()
+    return RedirectResponse(place if local else "/", 303)

@@ -1,0 +1,173 @@
+"""Every sentence of the storefront, in English and Chinese, and how a visitor's language is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+LANGUAGES: Final = {"en": "English", "zh": "中文"}
+DEFAULT: Final = "en"
+
+TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    "skip": ("Skip to the goods", "跳到商品"),
+    "search": ("Search", "搜索"),
+    "search_hint": ("What are you looking for?", "想找点什么？"),
+    "search_label": ("Search the shop", "搜索全店"),
+    "home": ("Home", "首页"),
+    "basket": ("Basket", "购物篮"),
+    "basket_count": ("Basket, {count} pieces", "购物篮，{count} 件"),
+    "language": ("Language", "语言"),
+    "departments": ("Departments", "分类"),
+    "all": ("Everything", "全部商品"),
+    "hello": ("Good to see you.", "欢迎光临。"),
+    "hello_more": (
+        "Look around. Every click teaches this shop what you like, and the shelves below change with it.",
+        "随便看看。您每点一次，小店就多懂您一分，下面的货架也会跟着变。",
+    ),
+    "hello_back": ("Shelves arranged for you", "为您重新摆好的货架"),
+    "for_you": ("For you", "为您推荐"),
+    "for_you_more": ("from what you looked at, searched and chose", "根据您看过、搜过、选过的商品"),
+    "because": ("Because you looked at “{title}”", "因为您看过“{title}”"),
+    "popular": ("Popular now", "近期热门"),
+    "new": ("New in the shop", "新品上架"),
+    "see_all": ("See all", "查看全部"),
+    "session": ("Your session", "本次浏览"),
+    "session_learnt": ("What the shop learnt just now", "小店刚刚记下的"),
+    "session_leaning": ("So it leans towards", "所以更偏向"),
+    "session_empty": ("Nothing yet. Open a product and come back here.", "还没有记录。打开一件商品再回来看看。"),
+    "forget": ("Start afresh", "重新开始"),
+    "forget_more": ("Ends this session; a new one knows nothing.", "结束本次浏览；新的会话什么都不知道。"),
+    "did_view": ("Looked at", "看过"),
+    "did_search": ("Searched", "搜过"),
+    "did_cart": ("In the basket", "已加购"),
+    "did_purchase": ("Bought", "已购买"),
+    "did_dismiss": ("Not interested in", "不感兴趣"),
+    "act_as": ("Look at the shop as", "以此身份浏览"),
+    "act_anonymous": ("an unknown visitor", "陌生访客"),
+    "act_go": ("Go", "确定"),
+    "demo": ("Demonstration", "演示"),
+    "results_for": ("Results for “{query}”", "“{query}”的搜索结果"),
+    "all_goods": ("All goods", "全部商品"),
+    "count": ("{count} items", "共 {count} 件"),
+    "count_one": ("1 item", "共 1 件"),
+    "filters": ("Filters", "筛选"),
+    "apply": ("Apply", "应用"),
+    "clear": ("Clear all", "清除全部"),
+    "remove_filter": ("Remove filter {name}", "去掉筛选：{name}"),
+    "category": ("Category", "类别"),
+    "brand": ("Brand", "品牌"),
+    "price": ("Price", "价格"),
+    "price_from": ("from", "最低"),
+    "price_to": ("to", "最高"),
+    "in_stock_only": ("In stock only", "只看有货"),
+    "sold_out_too": ("Sold out too", "含售罄"),
+    "sort": ("Sort by", "排序"),
+    "sort_relevance": ("Best match", "综合"),
+    "sort_price_asc": ("Price, low to high", "价格从低到高"),
+    "sort_price_desc": ("Price, high to low", "价格从高到低"),
+    "sort_newest": ("Newest", "最新"),
+    "sort_popular": ("Most popular", "最热门"),
+    "page": ("Page {page} of {pages}", "第 {page} 页，共 {pages} 页"),
+    "previous": ("Previous", "上一页"),
+    "next": ("Next", "下一页"),
+    "pages": ("Pages", "分页"),
+    "nothing": ("Nothing matches “{query}”.", "没有找到“{query}”。"),
+    "nothing_here": ("Nothing matches these filters.", "没有符合筛选条件的商品。"),
+    "nothing_more": ("A few ways on:", "不妨试试："),
+    "try_without_filters": ("Search “{query}” without filters", "去掉筛选，再搜“{query}”"),
+    "try_word": ("Search only “{word}”", "只搜“{word}”"),
+    "try_all": ("Look through everything", "逛逛全部商品"),
+    "meanwhile": ("Meanwhile, what others like", "先看看大家喜欢的"),
+    "beyond": ("There is no such page; the list ends before it.", "没有这一页，列表到前面就结束了。"),
+    "first_page": ("Back to the first page", "回到第一页"),
+    "why": ("Why is this here?", "为什么推荐？"),
+    "add": ("Add to basket", "加入购物篮"),
+    "added": ("In your basket", "已加入购物篮"),
+    "not_interested": ("Not interested", "不感兴趣"),
+    "not_interested_in": ("Not interested in {title}", "对{title}不感兴趣"),
+    "noted": ("Noted. You will see less like this.", "记下了，会少给您看这类商品。"),
+    "in_stock": ("In stock", "有货"),
+    "out_of_stock": ("Sold out", "售罄"),
+    "preorder": ("Pre-order", "可预订"),
+    "backorder": ("Back in stock soon", "即将到货"),
+    "price_unknown": ("Price on request", "价格待询"),
+    "details": ("Details", "商品参数"),
+    "description": ("About this item", "商品介绍"),
+    "reviews": ("Reviews", "顾客评价"),
+    "reviews_count": ("{count} reviews", "{count} 条评价"),
+    "no_reviews": ("No reviews yet.", "还没有评价。"),
+    "stars": ("{stars} of 5 stars", "{stars} 星（满分 5 星）"),
+    "similar": ("Similar items", "相似商品"),
+    "picture_of": ("Picture of {title}", "{title}的图片"),
+    "code": ("Codes", "货号"),
+    "quantity": ("Quantity", "数量"),
+    "remove": ("Remove", "移除"),
+    "remove_item": ("Remove {title}", "移除{title}"),
+    "total": ("Total", "合计"),
+    "basket_empty": ("Your basket is empty.", "购物篮是空的。"),
+    "basket_with": ("Goes well with your basket", "和购物篮里的很搭"),
+    "checkout": ("Buy (practice)", "下单（练习）"),
+    "checkout_more": (
+        "This is a practice checkout: nothing is charged or sent. The shop learns that you bought these.",
+        "这是练习下单：不收钱、不发货，小店会记下您买了这些。",
+    ),
+    "thanks": ("Thank you!", "谢谢惠顾！"),
+    "thanks_more": ("The shop noted your order of {count} pieces.", "小店已记下您的订单，共 {count} 件。"),
+    "thanks_next": ("What goes with it", "还可以搭配"),
+    "go_on": ("Go on shopping", "继续逛逛"),
+    "error_404": ("This shelf is empty.", "这个货架是空的。"),
+    "error_404_more": ("There is no such page or product.", "没有这个页面或商品。"),
+    "error_400": ("That did not work.", "这样不行。"),
+    "error_400_more": ("The shop did not understand this request.", "小店没看懂这个请求。"),
+    "error_403": ("That is not allowed.", "不允许这样做。"),
+    "error_403_more": ("Reload the page and try again.", "请刷新页面再试。"),
+    "error_429": ("A little slower, please.", "请慢一点。"),
+    "error_429_more": ("Too many clicks at once. Wait a moment.", "点得太快了，稍等片刻。"),
+    "error_500": ("Something fell off the shelf.", "货架上掉了点东西。"),
+    "error_500_more": ("It is our fault; it has been noted as {request}.", "是我们的问题，已记录为 {request}。"),
+    "footer": (
+        "Search and recommendation by Shopkeeper, on the shop's own machine.",
+        "搜索与推荐由“掌柜”提供，运行在店铺自己的机器上。",
+    ),
+    "reference": ("API reference", "接口文档"),
+    "reference_more": (
+        "Every address of /v1, from the shop's own OpenAPI document.",
+        "/v1 的全部接口，来自本店的 OpenAPI 文档。",
+    ),
+    "reference_body": ("Body", "请求体"),
+    "reference_parameters": ("Parameters", "参数"),
+    "ended": ("No longer sold", "已下架"),
+}
+
+Translate = Callable[..., str]
+
+
+def translator(language: str) -> Translate:
+    """`t(key, **values)` for a language of `LANGUAGES`."""
+    place = 1 if language == "zh" else 0
+
+    def translate(key: str, **values: object) -> str:
+        return TEXTS[key][place].format(**values)
+
+    return translate
+
+
+def chosen(asked: str, kept: str, accepted: str) -> str:
+    """The language to speak: asked for in the address, else kept in a cookie, else what the browser accepts."""
+    for wanted in (asked, kept):
+        if wanted in LANGUAGES:
+            return wanted
+    ranked = sorted((part for part in accepted.split(",")[:20] if part.strip()), key=lambda part: -_quality(part))
+    for part in ranked:
+        primary = part.split(";")[0].strip().split("-")[0].lower()
+        if primary in LANGUAGES:
+            return primary
+    return DEFAULT
+
+
+def _quality(part: str) -> float:
+    _, _, quality = part.partition(";q=")
+    try:
+        return float(quality) if quality else 1.0
+    except ValueError:
+        return 0.0

@@ -1,0 +1,183 @@
+"""The search page's form: read leniently from an address, and written back into links."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from starlette.datastructures import QueryParams
+
+from shopkeeper.records import Filters
+from shopkeeper.web.view import address
+
+SORTS = ("relevance", "popular", "newest", "price_asc", "price_desc")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_CHOICES = 12
+_DEEPEST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A value that can be ticked in the filters."""
+
+    value: str
+    label: str
+    count: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A filter in force, and the address without it."""
+
+    label: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a visitor asked the search page for. Nonsense in the address is ignored, never an error."""
+
+    query: str = ""
+    categories: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    all_stock: bool = False
+    sort: str = "relevance"
+    page: int = 1
+
+    @classmethod
+    def read(cls, parameters: QueryParams) -> Listing:
+        """The form in an address."""
+        low, high = _amount(parameters.get("low", "")), _amount(parameters.get("high", ""))
+        if low is not None and high is not None and low > high:
+            low, high = high, low
+        sort, page = parameters.get("sort", ""), parameters.get("page", "")
+        return cls(
+            query=_words(parameters.get("q", "")),
+            categories=_several(parameters.getlist("category")),
+            brands=_several(parameters.getlist("brand")),
+            low=low,
+            high=high,
+            all_stock=parameters.get("stock") == "all",
+            sort=sort if sort in SORTS else "relevance",
+            page=min(max(int(page), 1), _DEEPEST) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        )
+
+    @property
+    def filters(self) -> Filters:
+        """The filters in the shop's own words."""
+        return Filters(
+            brands=self.brands,
+            categories=tuple(path_of(name) for name in self.categories),
+            price_min=self.low,
+            price_max=self.high,
+            sellable=not self.all_stock,
+        )
+
+    @property
+    def filtered(self) -> bool:
+        """Whether any filter narrows the list."""
+        return bool(self.brands or self.categories or self.low is not None or self.high is not None)
+
+    def href(self, **changes: object) -> str:
+        """The address of this form with some values changed; a change of anything but the page starts at page 1."""
+        form = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
+        parameters = [("q", form.query)] if form.query else []
+        parameters += [("category", name) for name in form.categories]
+        parameters += [("brand", name) for name in form.brands]
+        parameters += [
+            (name, f"{amount:g}") for name, amount in (("low", form.low), ("high", form.high)) if amount is not None
+        ]
+        parameters += [("stock", "all")] if form.all_stock else []
+        parameters += [("sort", form.sort)] if form.sort != "relevance" else []
+        parameters += [("page", str(form.page))] if form.page > 1 else []
+        return address("/search", parameters)
+
+    def chips(self, price_label: str) -> list[Chip]:
+        """The filters in force, each with the way out of it."""
+        chips = [
+            Chip(path_of(name)[-1], self.href(categories=tuple(c for c in self.categories if c != name)))
+            for name in self.categories
+        ]
+        chips += [Chip(name, self.href(brands=tuple(b for b in self.brands if b != name))) for name in self.brands]
+        if self.low is not None or self.high is not None:
+            low, high = ("" if amount is None else f"{amount:g}" for amount in (self.low, self.high))
+            chips.append(Chip(f"{price_label} {low}–{high}", self.href(low=None, high=None)))
+        return chips
+
+    def words(self) -> list[str]:
+        """The single words of the query, when there are several: each may find what all together do not."""
+        words = list(dict.fromkeys(word for word in self.query.split() if len(word) > 1))
+        return words[:5] if len(words) > 1 else []
+
+
+def path_of(name: str) -> tuple[str, ...]:
+    """``"A > B"`` as a category path."""
+    return tuple(part.strip() for part in name.split(">") if part.strip())
+
+
+def brand_choices(counts: Mapping[str, int], chosen: Sequence[str]) -> list[Choice]:
+    """Brands to tick, the chosen ones first, then the most frequent."""
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    names = [*chosen, *(name for name, _ in ranked if name and name not in chosen)]
+    return [Choice(name, name, counts.get(name, 0), name in chosen) for name in names[: max(_CHOICES, len(chosen))]]
+
+
+def category_choices(counts: Mapping[str, int], chosen: Sequence[str]) -> list[Choice]:
+    """Categories to tick: the chosen ones and the level below them, or the departments when none is chosen."""
+    totals: Counter[str] = Counter()
+    for leaf, count in counts.items():
+        path = path_of(leaf)
+        for depth in range(1, len(path) + 1):
+            totals[" > ".join(path[:depth])] += count
+    if any(name.count(" > ") == 0 and name not in counts for name in totals) or not _nested(counts):
+        leaves = totals
+    else:
+        leaves = Counter(dict(counts))  # the shop counted every level itself
+    below = [name for name in leaves if _offered(path_of(name), [path_of(c) for c in chosen]) and name not in chosen]
+    below.sort(key=lambda name: (-leaves[name], name))
+    names = [*chosen, *below[:_CHOICES]]
+    return [Choice(name, (path_of(name) or ("",))[-1], leaves.get(name, 0), name in chosen) for name in names]
+
+
+def pages(total: int, size: int, page: int) -> tuple[int, list[int | None]]:
+    """How many pages there are, and the numbers to offer; None is a gap."""
+    count = max(1, math.ceil(total / size))
+    near = sorted({1, count, *range(max(1, page - 1), min(count, page + 1) + 1)})
+    offered: list[int | None] = []
+    for number in near:
+        if offered and offered[-1] is not None and number - offered[-1] > 1:
+            offered.append(None)
+        offered.append(number)
+    return count, offered
+
+
+def _nested(counts: Mapping[str, int]) -> bool:
+    return any(" > " in name and name.rpartition(" > ")[0] in counts for name in counts)
+
+
+def _offered(path: tuple[str, ...], chosen: Sequence[tuple[str, ...]]) -> bool:
+    if not chosen:
+        return len(path) == 1
+    return any(len(path) == len(c) + 1 and path[: len(c)] == c for c in chosen)
+
+
+def _words(text: str) -> str:
+    return _CONTROL.sub(" ", text).strip()[:200]
+
+
+def _several(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word for value in values[:20] if (word := _words(value))))
+
+
+def _amount(text: str) -> float | None:
+    try:
+        amount = float(text.replace(",", "").strip()[:20])
+    except ValueError:
+        return None
+    return amount if math.isfinite(amount) and amount >= 0 else None

@@ -1,0 +1,224 @@
+"""The pages that visitors look at: home, search, product, basket."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from fastapi import APIRouter, Request
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
+
+from shopkeeper.errors import NotFoundError
+from shopkeeper.records import Answer, Event, EventKind, Item, Passage, PassageKind
+from shopkeeper.serving.desk import Desk
+from shopkeeper.web.i18n import translator
+from shopkeeper.web.listing import SORTS, Listing, brand_choices, category_choices, pages
+from shopkeeper.web.route import PageRoute, page
+from shopkeeper.web.view import ShelfView, cards, items_of, product_path, render
+from shopkeeper.web.visits import Trail, Visit, answered_request, trail
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+_ROW = 12
+_REVIEWS = 20
+_CUSTOMERS = 24
+
+
+@router.get("/")
+async def home(request: Request) -> Response:
+    """Shelves for this visitor; they react to every click."""
+    return await page(request, _home)
+
+
+@router.get("/search")
+async def search(request: Request) -> Response:
+    """Results with filters, sorting and paging; without words, the whole shop."""
+    return await page(request, lambda desk, visit: _search(Listing.read(request.query_params), desk, visit))
+
+
+@router.get("/p/{item:path}")
+async def product(request: Request, item: str) -> Response:
+    """One product, what was said about it, and its like."""
+    return await page(request, lambda desk, visit: _product(request.query_params, desk, visit, item))
+
+
+@router.get("/basket")
+async def basket(request: Request) -> Response:
+    """What is in the basket, and what goes with it."""
+    return await page(request, _basket)
+
+
+def _home(desk: Desk, visit: Visit) -> Response:
+    t, seen = translator(visit.language), trail(desk, visit)
+    known = bool(seen.steps or visit.customer)
+    everything = desk.search(
+        visit.ask(sort="newest", limit=_ROW, surface="home-new", customer="", session=visit.session)
+    )
+    mine = desk.recommend(visit.ask(limit=_ROW, surface="home-for-you"))
+    shelves = [
+        _shelf(
+            desk,
+            visit,
+            mine,
+            "for-you" if known else "popular",
+            t("for_you" if known else "popular"),
+            t("for_you_more") if known else "",
+        )
+    ]
+    shown = {hit.item for hit in mine.hits}
+    if known:
+        shelves += _because(desk, visit, seen, shown)
+        popular = desk.search(visit.ask(sort="popular", limit=_ROW, surface="home-popular"))
+        shelves.append(_shelf(desk, visit, popular, "popular", t("popular"), more=Listing(sort="popular").href()))
+    shelves.append(_shelf(desk, visit, everything, "new", t("new"), more=Listing(sort="newest").href()))
+    return render(
+        "home.html",
+        desk,
+        visit,
+        seen,
+        here="/",
+        shelves=[shelf for shelf in shelves if shelf.cards],
+        departments=category_choices(everything.facets.get("category", {}), ()),
+        known=known,
+        customers=_customers(desk),
+    )
+
+
+def _because(desk: Desk, visit: Visit, seen: Trail, shown: set[str]) -> list[ShelfView]:
+    behind = seen.lately or _last_viewed(desk, visit)
+    item = items_of(desk, [behind]).get(behind)
+    if item is None:
+        return []
+    answer = desk.similar(visit.ask(items=(item.id,), limit=_ROW, surface="home-because"))
+    title = translator(visit.language)("because", title=item.title)
+    return [_shelf(desk, visit, answer, "because", title, more=product_path(item.id))] if shown else []
+
+
+def _last_viewed(desk: Desk, visit: Visit) -> str:
+    if not visit.customer:
+        return ""
+    events = desk.shop.store.events.of_customer(visit.customer, 200)
+    return next((event.item for event in reversed(events) if event.kind is EventKind.VIEW), "")
+
+
+def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
+    t = translator(visit.language)
+    size = desk.shop.settings.search.limit
+    asked = visit.ask(
+        query=form.query,
+        filters=form.filters,
+        sort=form.sort,
+        limit=size,
+        offset=(form.page - 1) * size,
+        surface="search",
+    )
+    if form.query and form.page == 1:
+        desk.record([visit.event(EventKind.SEARCH, query=form.query, request=asked.id)])
+    answer = desk.search(asked)
+    seen = trail(desk, visit)
+    count, offered = pages(answer.total, size, form.page)
+    shelves = []
+    if not answer.hits:
+        other = desk.recommend(visit.ask(limit=_ROW // 2, surface="search-empty"))
+        shelves.append(_shelf(desk, visit, other, "meanwhile", t("meanwhile")))
+    return render(
+        "search.html",
+        desk,
+        visit,
+        seen,
+        here=form.href(page=form.page),
+        query=form.query,
+        form=form,
+        cards=cards(desk, answer, visit.language),
+        total=answer.total,
+        sorts=SORTS,
+        chips=form.chips(t("price")),
+        categories=category_choices(answer.facets.get("category", {}), form.categories),
+        brands=brand_choices(answer.facets.get("brand", {}), form.brands),
+        page_count=count,
+        page_numbers=offered,
+        shelves=shelves,
+    )
+
+
+def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response:
+    item = desk.shop.store.catalogue.get([name]).get(name)
+    if item is None or item.hidden:
+        raise NotFoundError("There is no such product.", where=name)
+    desk.record(_looked_at(link, visit, item))
+    seen = trail(desk, visit)
+    answer = desk.similar(visit.ask(items=(item.id,), limit=_ROW, surface="product"))
+    reviews = [
+        passage for passage in desk.shop.store.words.of_item(item.id, _REVIEWS) if passage.kind is PassageKind.REVIEW
+    ]
+    return render(
+        "product.html",
+        desk,
+        visit,
+        seen,
+        here=product_path(item.id),
+        item=item,
+        in_basket=item.id in seen.basket,
+        reviews=reviews,
+        rating=_mean_rating(reviews),
+        shelves=[_shelf(desk, visit, answer, "similar", translator(visit.language)("similar"))],
+    )
+
+
+def _looked_at(link: QueryParams, visit: Visit, item: Item) -> list[Event]:
+    """A view, and before it the click that led here; reloading the page does not click again."""
+    answered = answered_request(link.get("r", ""))
+    query = Listing.read(link).query
+    facts = {"item": item.id, "request": answered, "query": query}
+    events = []
+    if answered:
+        surface = link.get("s", "")[:40]
+        events.append(
+            visit.event(
+                EventKind.CLICK,
+                id=f"click-{visit.session}-{answered}-{item.id}"[:200],
+                properties={"surface": surface},
+                **facts,
+            )
+        )
+    return [*events, visit.event(EventKind.VIEW, **facts)]
+
+
+def _basket(desk: Desk, visit: Visit) -> Response:
+    t, seen = translator(visit.language), trail(desk, visit)
+    items = items_of(desk, seen.basket)
+    lines = [(items[name], pieces) for name, pieces in seen.basket.items() if name in items]
+    shelves = []
+    if lines:
+        answer = desk.recommend(visit.ask(items=tuple(items), limit=_ROW // 2, surface="basket"))
+        shelves.append(_shelf(desk, visit, answer, "with", t("basket_with")))
+    else:
+        answer = desk.recommend(visit.ask(limit=_ROW // 2, surface="basket-empty"))
+        shelves.append(_shelf(desk, visit, answer, "meanwhile", t("meanwhile")))
+    return render("basket.html", desk, visit, seen, here="/basket", lines=lines, totals=totals(lines), shelves=shelves)
+
+
+def totals(lines: list[tuple[Item, int]]) -> list[tuple[float, str]]:
+    """Sums by currency of the lines whose price is known."""
+    sums: dict[str, float] = {}
+    for item, pieces in lines:
+        if item.price is not None:
+            sums[item.currency] = sums.get(item.currency, 0.0) + item.price * pieces
+    return [(amount, currency) for currency, amount in sums.items()]
+
+
+def _shelf(
+    desk: Desk, visit: Visit, answer: Answer, name: str, title: str, note: str = "", more: str = ""
+) -> ShelfView:
+    return ShelfView(name, title, cards(desk, answer, visit.language), note, more)
+
+
+def _mean_rating(reviews: list[Passage]) -> float | None:
+    ratings = [passage.rating for passage in reviews if passage.rating is not None]
+    return sum(ratings) / len(ratings) if ratings else None
+
+
+def _customers(desk: Desk) -> list[str]:
+    if not desk.shop.settings.serve.demo:
+        return []
+    return [customer.id for customer in islice(desk.shop.store.customers.scan(), _CUSTOMERS)]

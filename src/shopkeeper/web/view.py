@@ -1,0 +1,214 @@
+"""What the templates see: cards, prices, pictures, and the template engine itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from shopkeeper.records import Answer, Hit, Item
+from shopkeeper.serving.desk import Desk
+from shopkeeper.web.i18n import LANGUAGES, translator
+from shopkeeper.web.visits import Trail, Visit, leaning
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+_SYMBOLS = {
+    "CNY": "¥",
+    "JPY": "¥",
+    "EUR": "€",
+    "USD": "$",
+    "GBP": "£",
+    "HKD": "HK$",
+    "TWD": "NT$",
+    "KRW": "₩",
+    "INR": "₹",
+}
+_STEPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One product as shown in a list.
+
+    Attributes:
+        href: Address that ties a click to the answer.
+        reasons: Why it is here, in the visitor's language, strongest first.
+    """
+
+    item: Item
+    href: str
+    reasons: tuple[str, ...]
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfView:
+    """A titled row of cards."""
+
+    name: str
+    title: str
+    cards: tuple[Card, ...]
+    note: str = ""
+    more: str = ""
+
+
+def items_of(desk: Desk, names: Iterable[str]) -> dict[str, Item]:
+    """The living ones of some item ids, from memory."""
+    shelf = desk.shop.shelf
+    found: dict[str, Item] = {}
+    for name in names:
+        row = shelf.row(name)
+        item = shelf.items[row] if row is not None else None
+        if item is not None:
+            found[name] = item
+    return found
+
+
+def cards(desk: Desk, answer: Answer, language: str) -> tuple[Card, ...]:
+    """The hits of an answer as cards."""
+    items = items_of(desk, (hit.item for hit in answer.hits))
+    request = answer.request
+    return tuple(
+        Card(items[hit.item], _href(hit, answer), _reasons(hit, language), request.offset + place)
+        for place, hit in enumerate(answer.hits, 1)
+        if hit.item in items
+    )
+
+
+def product_path(item: str) -> str:
+    """The address of a product page."""
+    return f"/p/{quote(item, safe='')}"
+
+
+def price(item: Item) -> str:
+    """A price for people, or an empty string when it is unknown."""
+    return "" if item.price is None else money(item.price, item.currency)
+
+
+def money(amount: float, currency: str) -> str:
+    """An amount with its currency: ``¥128``, ``€39.90``, ``39.90 SEK``."""
+    whole = currency in ("CNY", "JPY", "KRW") and float(amount).is_integer()
+    number = f"{amount:,.0f}" if whole else f"{amount:,.2f}"
+    symbol = _SYMBOLS.get(currency.upper())
+    return f"{symbol}{number}" if symbol else f"{number} {currency}".strip()
+
+
+def picture(item: Item, place: int = 0) -> str:
+    """Address of a picture: an https address as it is, a path under /media; empty when there is none."""
+    if place >= len(item.images):
+        return ""
+    image = item.images[place]
+    if image.startswith("https://"):
+        return image if urlsplit(image).netloc else ""
+    if "://" in image or image.startswith(("//", "data:", "javascript:")):
+        return ""
+    return f"/media/{quote(image.lstrip('/'))}"
+
+
+def hue(item: Item) -> int:
+    """Which of twelve colours stands in for a missing picture; equal within a category."""
+    seed = item.category[0] if item.category else item.id
+    return hashlib.blake2b(seed.encode(), digest_size=2).digest()[0] % 12
+
+
+def initial(item: Item) -> str:
+    """The letter on a stand-in picture."""
+    return next((char.upper() for char in item.title if char.isalnum()), "·")
+
+
+def stars(rating: float) -> str:
+    """Five stars, full and empty."""
+    full = max(0, min(5, round(rating)))
+    return "★" * full + "☆" * (5 - full)
+
+
+def address(path: str, parameters: Sequence[tuple[str, str]]) -> str:
+    """A path with parameters, escaped."""
+    return f"{path}?{urlencode(parameters)}" if parameters else path
+
+
+def in_language(here: str, code: str) -> str:
+    """The address of the same page in another language."""
+    path, _, parameters = here.partition("?")
+    kept = [pair for pair in parse_qsl(parameters) if pair[0] != "lang"]
+    return address(path, [*kept, ("lang", code)])
+
+
+@cache
+def asset(name: str) -> str:
+    """Address of a static file that changes with its content, so that browsers may keep it for long."""
+    digest = hashlib.blake2b((STATIC / name).read_bytes(), digest_size=6).hexdigest()
+    return f"/static/{name}?v={digest}"
+
+
+@cache
+def templates() -> Environment:
+    """The template engine: everything is escaped, an unknown name is an error."""
+    engine = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    engine.globals.update(
+        asset=asset,
+        in_language=in_language,
+        price=price,
+        money=money,
+        picture=picture,
+        hue=hue,
+        initial=initial,
+        stars=stars,
+        product_path=product_path,
+        languages=LANGUAGES,
+    )
+    return engine
+
+
+def render(
+    template: str, desk: Desk, visit: Visit, trail: Trail, *, here: str, status: int = 200, **values: Any
+) -> HTMLResponse:
+    """Fill a template with what every page needs and what this one adds."""
+    steps = trail.steps[:_STEPS]
+    items = items_of(desk, (name for _, name in trail.steps))
+    settings = desk.shop.settings
+    text = (
+        templates()
+        .get_template(template)
+        .render(
+            t=translator(visit.language),
+            language=visit.language,
+            shop_name=settings.name,
+            demo=settings.serve.demo,
+            customer=visit.customer,
+            pieces=trail.pieces,
+            steps=[(kind.value, items.get(name), name) for kind, name in steps],
+            leaning=leaning(trail.steps, items),
+            here=here,
+            **{"query": "", "shelves": (), **values},
+        )
+    )
+    return HTMLResponse(text, status)
+
+
+def _href(hit: Hit, answer: Answer) -> str:
+    request = answer.request
+    parameters = [("r", request.id), ("s", request.surface)]
+    if request.query:
+        parameters.append(("q", request.query))
+    return address(product_path(hit.item), parameters)
+
+
+def _reasons(hit: Hit, language: str) -> tuple[str, ...]:
+    texts = (reason.text.get(language) or reason.text.get("en", "") for reason in hit.reasons)
+    return tuple(text for text in texts if text)
