@@ -102,6 +102,7 @@ def make_goods(words: Vocabulary, count: int, days: int, seed: int) -> Goods:
     """Draw the catalogue.
 
     Args:
+        words: What can be sold.
         count: Items, at least two per product type (one in each language).
         days: Length of the log; a fifth of the products first go on sale during it.
         seed: Everything follows from it.

@@ -36,6 +36,7 @@ def picture(words: Vocabulary, goods: Goods, row: int, seed: int) -> bytes:
     backdrop = _mix(base, (255, 255, 255), 0.86) if group.random() < 0.6 else _greys(group)
     size = SIDE * _SUPER
     canvas = Image.new("RGB", (size, size), backdrop)
+    _dress(canvas, goods, row, rng)
     pen = ImageDraw.Draw(canvas)
     scale = float(group.uniform(0.74, 0.92)) * size / 100
     left, top = ((size - 100 * scale) / 2 + group.normal(0.0, 5.0, 2)).tolist()
@@ -46,10 +47,9 @@ def picture(words: Vocabulary, goods: Goods, row: int, seed: int) -> bytes:
     flip = bool(group.random() < 0.5)
     for tone, shape, numbers in _shapes(words.types[int(goods.type[row])].draw):
         _stroke(pen, shape, _placed(shape, numbers, left, top, scale, flip, size), tones[tone], scale)
-    _dress(canvas, words, goods, row, rng)
-    small = canvas.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    small = _light(canvas.resize((SIDE, SIDE), Image.Resampling.BOX), group)
     file = io.BytesIO()
-    small.save(file, "WEBP", quality=82, method=3)
+    small.save(file, "WEBP", quality=86, method=2)
     return file.getvalue()
 
 
@@ -76,6 +76,16 @@ def _muted(rng: np.random.Generator) -> RGB:
 def _greys(rng: np.random.Generator) -> RGB:
     level = rng.uniform(226, 250)
     return _rgb(np.array([level, level - 2, level - 5]))
+
+
+def _light(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Light from one side and a little grain, as a camera would have them."""
+    angle = rng.uniform(0.0, 2 * np.pi)
+    line = np.linspace(-1.0, 1.0, SIDE)
+    slope = 7.0 * (np.cos(angle) * line[None, :] + np.sin(angle) * line[:, None])
+    grain = rng.normal(0.0, 1.6, (SIDE, SIDE))
+    pixels = np.asarray(image, dtype=np.float64) + (slope + grain)[:, :, None]
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
 def _rgb(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> RGB:
@@ -130,8 +140,8 @@ def _stroke(pen: ImageDraw.ImageDraw, shape: str, at: list[float], tone: RGB, sc
         pen.line(at[:-1], fill=tone, width=max(1, round(at[-1] * scale)), joint="curve")
 
 
-def _dress(canvas: Image.Image, words: Vocabulary, goods: Goods, row: int, rng: np.random.Generator) -> None:
-    """A mark of the style in the corner's light: what pictures show of it is a hint, not a label."""
+def _dress(canvas: Image.Image, goods: Goods, row: int, rng: np.random.Generator) -> None:
+    """A mark of the style in the backdrop: what pictures show of it is a hint, not a label."""
     hints: dict[str, Callable[[ImageDraw.ImageDraw, int], None]] = {
         "retro": _rays, "rustic": _planks, "industrial": _bricks, "luxury": _glow, "cute": _dots, "sporty": _stripes,
     }  # fmt: skip

@@ -51,6 +51,10 @@ def phrase(
     """Word a wish for something like item `target`, in its language.
 
     Args:
+        words: What can be said.
+        goods: The catalogue.
+        target: Row of the item that the wish is taken from.
+        rng: Its state decides the wording.
         unseen: Use held-out names, needs and patterns only; those never occur in the log.
         plain: Fall back on the best-known name, as people do after a search that found nothing.
     """
@@ -61,12 +65,12 @@ def phrase(
         return Query(kind.names[language][0], Intent(language, int(goods.type[target])))
     names = kind.rare_names[language] if unseen else kind.names[language]
     asks = kind.rare_asks if unseen else kind.asks
-    feature, use = int(rng.choice(facts.features)), int(rng.choice(facts.uses))
-    more = details(words, kind, facts.values, language)
+    feature, use = facts.features[int(rng.integers(2))], facts.uses[int(rng.integers(2))]
+    more = details(words, facts.values, language)
     detail = int(rng.integers(len(more))) if more else -1
     ceiling = _round_up(float(goods.price[target]) * float(rng.uniform(1.05, 1.4)))
     slots = {
-        "name": str(rng.choice(names)),
+        "name": names[int(rng.integers(len(names)))],
         "brand": words.brands[int(goods.brand[target])][1].name,
         "colour": colour_word(words, facts.values.get("colour", ""), language, rng),
         "material": words.say(facts.values.get("material", ""), language),
@@ -74,7 +78,7 @@ def phrase(
         "size": words.say(facts.values.get("size", ""), language),
         "feature": kind.features[feature][language], "bare": bare(kind.features[feature][language]),
         "use": kind.uses[use][language], "price": f"{ceiling:g}", "code": facts.code,
-        "ask": str(rng.choice([ask[language] for ask in asks])),
+        "ask": asks[int(rng.integers(len(asks)))][language],
         "detail": more[detail] if more else "",
     }  # fmt: skip
     patterns = words.phrases[language]["unseen_queries" if unseen else "queries"]

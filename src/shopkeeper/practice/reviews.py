@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from shopkeeper.practice.goods import Goods
@@ -25,21 +27,29 @@ def review_of(words: Vocabulary, goods: Goods, row: int, stars: int, rng: np.ran
     phrases = words.phrases[language]
     kind = words.types[int(goods.type[row])]
     slots = slots_of(words, goods, row, rng)
-    aspects = (*kind.range.aspects, *words.aspects)
+    aspects = [*(aspect for aspect in kind.range.aspects if kind.key in aspect.types), *words.aspects]
     felt = goods.aspects[row][: len(aspects)] + rng.normal(0.0, 0.5, len(aspects))
     ranked = [aspects[number] for number in np.argsort(-felt)]
     goods_said, bads_said = _parts(stars, rng)
     slots |= _say("good", ranked[:2], language, rng) | _say("bad", ranked[::-1][:2], language, rng)
     sentences = [pick(phrases[f"review_{stars}"], slots, rng)] if rng.random() < 0.85 else []
-    blocks = [("review_links_good", "good")] * goods_said + [("review_links_bad", "bad")] * bads_said
-    for number, (block, _) in enumerate(blocks):
-        if number and block == blocks[number - 1][0]:
-            slots[block[13:]] = slots[f"{block[13:]}2"]
-        sentences.append(pick(phrases[block], slots, rng))
+    for key, count in (("good", goods_said), ("bad", bads_said)):
+        sentences += _sentences(phrases[f"review_links_{key}"], key, count, slots, rng)
     if rng.random() < 0.4:
         sentences.append(pick(phrases["review_details" if stars >= 3 else "review_details_bad"], slots, rng))
     kept = [sentence[0].upper() + sentence[1:] for sentence in dict.fromkeys(sentences) if sentence]
     return (" " if language == EN else "").join(kept)
+
+
+def _sentences(
+    patterns: Sequence[str], key: str, count: int, slots: Mapping[str, str], rng: np.random.Generator
+) -> list[str]:
+    """Up to two sentences about two aspects, each aspect once."""
+    if count == 1:
+        return [pick(patterns, slots, rng)]
+    single = [pattern for pattern in patterns if "2}" not in pattern]
+    turns = [slots, {**slots, key: slots[f"{key}2"]}][:count]
+    return [pick(single, turn, rng) for turn in turns]
 
 
 def _parts(stars: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from shopkeeper.practice.shopfront import POLICY, Page, Popularity, WordSearch, 
 from shopkeeper.practice.vocabulary import LANGUAGES, Vocabulary
 from shopkeeper.records import Event, EventKind, Impression, Item, Passage, PassageKind, Scalar
 
-SESSIONS_PER_CUSTOMER = 5.4
+SESSIONS_PER_CUSTOMER = 7.0
 PLACES = {"home": 12, "search": 12, "product": 4}
 NEW_DAYS = 14.0
 
@@ -27,6 +29,7 @@ class Log:
     """What was written down, in the order in which it was simulated."""
 
     events: list[Event] = field(default_factory=list)
+    drafts: list[dict[str, Any]] = field(default_factory=list)
     passages: list[Passage] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
 
@@ -62,7 +65,6 @@ class Simulation:
         self._languages = [behaviour.goods.language == code for code in range(2)]
         self._of_type = {int(kind): behaviour.goods.type == kind for kind in np.unique(behaviour.goods.type)}
         self._wants: list[list[tuple[int, float, float, float]]] = [[] for _ in behaviour.tastes.ids]
-        self._bought: list[set[int]] = [set() for _ in behaviour.tastes.ids]
         self._noise = self._rng.normal(0.0, 0.6, len(items))
         self._noise_day = 0
         self.log = Log()
@@ -73,11 +75,10 @@ class Simulation:
         for number in progress.track(range(len(begins)), "practice: sessions", len(begins), "sessions"):
             self._session(number, int(customers[number]), float(begins[number]))
         end = self._time(float(self._days))
-        self.log.events = sorted((e for e in self.log.events if e.time < end), key=lambda event: event.time)
+        drafts = sorted((draft for draft in self.log.drafts if draft["time"] < end), key=itemgetter("time"))
+        self.log.events = [Event(id=opaque("event", self._seed, n, 16), **draft) for n, draft in enumerate(drafts)]
+        self.log.drafts.clear()
         self.log.passages = [p for p in self.log.passages if p.time is not None and p.time < end]
-        self.log.events = [
-            replace(event, id=opaque("event", self._seed, n, 16)) for n, event in enumerate(self.log.events)
-        ]
         return self.log
 
     # --- when -------------------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ class Simulation:
         if int(visit.day) != self._noise_day:
             self._noise_day = int(visit.day)
             self._noise = self._rng.normal(0.0, 0.6, len(self._goods.ids))
-        scores = self._popular.log(visit.day) + self._noise
+        scores = self._popular.level(visit.day) + self._noise
         scores = scores + 1.0 * (visit.day - self._goods.created < NEW_DAYS)
         page = self._show(scores, "home", visit)
         pull = self._behaviour.need_pull(visit.customer, page.rows, visit.day)
@@ -160,7 +161,7 @@ class Simulation:
         request = opaque("request", self._seed, len(self.log.queries), 16)
         self._write(visit, EventKind.SEARCH, query=query.text, request=request)
         matched = self._search.scores(query.text)
-        matched = matched + 1.5 * self._languages[visit.language] + 0.35 * self._popular.log(visit.day)
+        matched = matched + 1.5 * self._languages[visit.language] + 0.35 * self._popular.level(visit.day)
         page = self._show(matched, "search", visit)
         grades = self._grader.grades(query.intent)[page.rows]
         return self._look(visit, page, GRADE_PULL[grades], "search", (query.text, request))
@@ -175,7 +176,7 @@ class Simulation:
         self, visit: _Visit, page: Page, pull: NDArray[np.float64], surface: str, asked: tuple[str, str] | None
     ) -> bool:
         """Show a page, let the customer look, click and open; True when something fitting was clicked."""
-        text, request = asked or ("", opaque("page", self._seed, len(self.log.events), 16))
+        text, request = asked or ("", opaque("page", self._seed, len(self.log.drafts), 16))
         ids = self._goods.ids
         positions = np.arange(1, len(page.rows) + 1)
         impression = Impression(
@@ -225,7 +226,7 @@ class Simulation:
         """The strip on a product page: popular items of the same type and of its complements."""
         kind = int(self._goods.type[row])
         related = 6.0 * self._of_type[kind] + 5.0 * (self._behaviour.world.partners[kind][self._goods.type] > 0)
-        scores = related + self._popular.log(visit.day) + self._noise + 4.0 * self._languages[visit.language]
+        scores = related + self._popular.level(visit.day) + self._noise + 4.0 * self._languages[visit.language]
         scores[row] = -40.0
         page = self._show(scores, "product", visit)
         pull = self._behaviour.need_pull(visit.customer, page.rows, visit.day)
@@ -254,7 +255,6 @@ class Simulation:
             self._popular.add(row, 3.0, visit.day)
             self._call_for(visit, kind)
             self._after(visit, row, value)
-            self._bought[visit.customer].add(row)
 
     def _call_for(self, visit: _Visit, kind: int) -> None:
         """What a purchase makes necessary: complements within three weeks, refills when it is used up."""
@@ -269,12 +269,12 @@ class Simulation:
     def _after(self, visit: _Visit, row: int, value: float) -> None:
         rng = self._rng
         content = self._behaviour.satisfaction(visit.customer, row, visit.day)
-        arrived = replace_day(visit, visit.day + float(rng.uniform(2.0, 5.0)))
+        arrived = _later(visit, visit.day + float(rng.uniform(2.0, 5.0)))
         if rng.random() < 0.03 + 0.3 / (1.0 + np.exp(2.2 * (content + 1.3))):
-            later = replace_day(arrived, arrived.day + float(rng.uniform(0.5, 9.0)))
+            later = _later(arrived, arrived.day + float(rng.uniform(0.5, 9.0)))
             self._write(later, EventKind.RETURN, row, value=value)
         if rng.random() < 0.32:
-            later = replace_day(arrived, arrived.day + float(rng.uniform(0.2, 12.0)))
+            later = _later(arrived, arrived.day + float(rng.uniform(0.2, 12.0)))
             self._review(later, row, stars_of(content, rng))
 
     def _review(self, visit: _Visit, row: int, stars: int) -> None:
@@ -305,24 +305,23 @@ class Simulation:
         impression: Impression | None = None,
         properties: dict[str, Scalar] | None = None,
     ) -> None:
-        self.log.events.append(
-            Event(
-                id="",
-                time=self._time(visit.day),
-                kind=kind,
-                customer=self._behaviour.tastes.ids[visit.customer],
-                session=visit.id,
-                item=self._goods.ids[row] if row >= 0 else "",
-                query=query,
-                request=request,
-                value=value,
-                quantity=quantity,
-                impression=impression,
-                properties=properties or {},
-            )
+        self.log.drafts.append(
+            {
+                "time": self._time(visit.day),
+                "kind": kind,
+                "customer": self._behaviour.tastes.ids[visit.customer],
+                "session": visit.id,
+                "item": self._goods.ids[row] if row >= 0 else "",
+                "query": query,
+                "request": request,
+                "value": value,
+                "quantity": quantity,
+                "impression": impression,
+                "properties": properties or {},
+            }
         )
 
 
-def replace_day(visit: _Visit, day: float) -> _Visit:
+def _later(visit: _Visit, day: float) -> _Visit:
     """The moment after the session at which something came of it; it belongs to no session."""
     return _Visit("", visit.customer, day, visit.language)

@@ -76,7 +76,7 @@ def build(seed: int = 7, *, products: int = 3200, customers: int = 2000, days: i
     truth = _truth(words, behaviour, log, cut, seed)
     return Practice(
         items=items,
-        customers=_customers(tastes, days),
+        customers=_customers(tastes),
         events=tuple(log.events),
         passages=(*log.passages, *_faq(words)),
         judgements=_judgements(words, behaviour, truth, seed),
@@ -108,7 +108,7 @@ def _batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield values[first : first + size]
 
 
-def _customers(tastes: Tastes, days: int) -> tuple[Customer, ...]:
+def _customers(tastes: Tastes) -> tuple[Customer, ...]:
     known = [
         Customer(
             id=key,

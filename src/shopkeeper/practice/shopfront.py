@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,13 +33,15 @@ class Page:
     propensities: Floats
 
 
-def propensities(ranked: Ints, places: int) -> Floats:
-    """The policy's probabilities, float64 (len(ranked), places): of showing each ranked candidate at each place."""
-    table = np.zeros((len(ranked), places))
+@cache
+def propensities(places: int) -> Floats:
+    """The policy: probability of showing each of the 2 x `places` best candidates at each place, (2 x places, places)."""
+    table = np.zeros((2 * places, places))
     table[np.arange(places), np.arange(places)] += 1.0 - EXPLORE
     for place in range(places):
         block = place // BLOCK
         table[block * POOL : (block + 1) * POOL, place] += EXPLORE / POOL
+    table.setflags(write=False)
     return table
 
 
@@ -48,13 +51,13 @@ def show(ranked: Ints, places: int, rng: np.random.Generator) -> Page:
     Args:
         ranked: int64 (at least 2 x places,), candidates, best first.
         places: How many are shown, a multiple of 4.
+        rng: Its state decides whether and how the page is shuffled.
     """
     if rng.random() < EXPLORE:
         slots = np.concatenate([block * POOL + rng.permutation(POOL)[:BLOCK] for block in range(places // BLOCK)])
     else:
         slots = np.arange(places)
-    table = propensities(ranked[: 2 * places], places)
-    return Page(ranked[slots], table[slots, np.arange(places)])
+    return Page(ranked[slots], propensities(places)[slots, np.arange(places)])
 
 
 def tokens(text: str) -> list[str]:
@@ -100,8 +103,8 @@ class Popularity:
         self._fade(day)
         self._weight[row] += weight
 
-    def log(self, day: float) -> Floats:
-        """log(1 + faded actions), float64 (n,)."""
+    def level(self, day: float) -> Floats:
+        """Log of one plus the faded actions, float64 (n,)."""
         self._fade(day)
         return np.log1p(self._weight)
 

@@ -110,7 +110,9 @@ class Truth:
         """Let a customer react to a page, with the same behaviour that made the log.
 
         Args:
+            customer: Whose reaction.
             shown: Item ids, best first.
+            time: When.
             rng: Its state decides; the same state gives the same reaction.
         """
         who, rows, day = self._place(customer, shown, time)
@@ -138,7 +140,11 @@ class Truth:
     def save(self, folder: Path) -> None:
         """Write ``truth.npz`` (arrays) and ``truth.json`` (ids, queries, facts) into a folder of their own."""
         folder.mkdir(parents=True, exist_ok=True)
-        parts = {"world": self.behaviour.world, "tastes": self.behaviour.tastes, "goods": self.behaviour.goods}
+        parts: dict[str, World | Tastes | Goods] = {
+            "world": self.behaviour.world,
+            "tastes": self.behaviour.tastes,
+            "goods": self.behaviour.goods,
+        }
         arrays = {"grades": self.grades}
         for part, record in parts.items():
             arrays |= {f"{part}.{name}": value for name, value in _arrays(record).items()}

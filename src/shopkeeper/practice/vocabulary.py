@@ -33,9 +33,10 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class Aspect:
-    """Something reviews speak about, with praise and complaint in both languages."""
+    """Something reviews speak about, with praise and complaint in both languages; `types` it applies to, empty for all."""
 
     key: str
+    types: tuple[str, ...]
     good: Words
     bad: Words
 
@@ -131,6 +132,7 @@ def _aspects(table: Mapping[str, Any]) -> tuple[Aspect, ...]:
     return tuple(
         Aspect(
             key,
+            _split(row.get("types", "")),
             (tuple(row["en_good"]), tuple(row["zh_good"])),
             (tuple(row["en_bad"]), tuple(row["zh_bad"])),
         )

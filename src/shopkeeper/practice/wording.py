@@ -9,11 +9,19 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from shopkeeper.practice.goods import Goods
-from shopkeeper.practice.vocabulary import EN, LANGUAGES, ProductType, Vocabulary
+from shopkeeper.practice.vocabulary import EN, LANGUAGES, Vocabulary
 from shopkeeper.records import Availability, Item
 
 _HOLE = re.compile(r"\{(\w+)\}")
 _ARTICLE = re.compile(r"^(a|an|the|no) ", re.IGNORECASE)
+_SUBJECT = {
+    "feature": "feature",
+    "bare": "feature",
+    "feature2": "feature2",
+    "bare2": "feature2",
+    "use": "use",
+    "use2": "use2",
+}
 _COUNTED = {"seats": "{} seats|{}人座", "pieces": "{} pieces|{}片装", "age": "age {}|{}岁", "fits": "for {}|适用{}",
             "pages": "{} pages|{}内页", "storage": "{}|{}"}  # fmt: skip
 
@@ -21,6 +29,11 @@ _COUNTED = {"seats": "{} seats|{}人座", "pieces": "{} pieces|{}片装", "age":
 def bare(feature: str) -> str:
     """A feature without its article, as titles and queries use it."""
     return feature if feature.startswith("no ") else _ARTICLE.sub("", feature)
+
+
+def article(name: str) -> str:
+    """A name with its indefinite article."""
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def fill(pattern: str, slots: Mapping[str, str]) -> str | None:
@@ -39,14 +52,14 @@ def fill(pattern: str, slots: Mapping[str, str]) -> str | None:
 
 def pick(patterns: Sequence[str], slots: Mapping[str, str], rng: np.random.Generator) -> str:
     """A random pattern that can be filled, filled; empty when none of twelve tries can."""
-    for _ in range(12):
-        text = fill(patterns[int(rng.integers(len(patterns)))], slots)
+    for place in rng.integers(len(patterns), size=12).tolist() if patterns else ():
+        text = fill(patterns[place], slots)
         if text is not None:
             return text
     return ""
 
 
-def details(words: Vocabulary, kind: ProductType, values: Mapping[str, str], language: int) -> list[str]:
+def details(words: Vocabulary, values: Mapping[str, str], language: int) -> list[str]:
     """Readable values of the attributes that are not colour, material, style or size."""
     said = []
     for name, value in values.items():
@@ -74,19 +87,33 @@ def slots_of(words: Vocabulary, goods: Goods, row: int, rng: np.random.Generator
     facts = goods.facts[row]
     first, second = (kind.features[number][language] for number in facts.features)
     use, use2 = (kind.uses[number][language] for number in facts.uses)
-    more = details(words, kind, facts.values, language)
+    more = details(words, facts.values, language)
+    called = name or kind.names[language][facts.name]
+    style = words.say(facts.values.get("style", ""), language)
+    many = language == EN and called.endswith("s") and not called.endswith("ss")
     return {
-        "name": name or kind.names[language][facts.name],
+        "this": "these" if many else "this", "it": "them" if many else "it", "a_name": called if many else article(called),
+        "a_style_name": "" if not style else f"{style} {called}" if many else article(f"{style} {called}"),
+        "name": called,
         "brand": words.brands[int(goods.brand[row])][1].name,
         "line": words.phrases[language]["lines"][facts.line],
         "colour": colour_word(words, facts.values.get("colour", ""), language, rng),
         "material": words.say(facts.values.get("material", ""), language),
-        "style": words.say(facts.values.get("style", ""), language),
+        "style": style,
         "size": words.say(facts.values.get("size", ""), language),
         "feature": first, "feature2": second, "bare": bare(first), "bare2": bare(second),
         "use": use, "use2": use2, "code": facts.code,
         "detail": more[int(rng.integers(len(more)))] if more else "",
     }  # fmt: skip
+
+
+def _pick_fresh(patterns: Sequence[str], slots: Mapping[str, str], rng: np.random.Generator) -> tuple[str, set[str]]:
+    """A filled pattern and the subjects (features, uses) that it speaks about."""
+    for place in rng.permutation(len(patterns))[:12].tolist():
+        text = fill(patterns[place], slots)
+        if text is not None:
+            return text, {_SUBJECT[hole.lower()] for hole in _HOLE.findall(patterns[place]) if hole.lower() in _SUBJECT}
+    return "", set()
 
 
 def title_of(words: Vocabulary, goods: Goods, row: int, rng: np.random.Generator) -> str:
@@ -107,18 +134,30 @@ def description_of(words: Vocabulary, goods: Goods, row: int, rng: np.random.Gen
     phrases = words.phrases[language]
     name = str(rng.choice(kind.names[language]))
     slots = slots_of(words, goods, row, rng, name)
-    plan = ["openers", "bodies"]
+    again = "_used" if kind.again else ""
+    plan = [f"openers{again}", "bodies"]
     plan += [
         part
-        for part, chance in (("bodies", 0.5), ("materials", 0.55), ("colours", 0.4), ("sizes", 0.35))
+        for part, chance in (("bodies", 0.4), ("materials", 0.5), ("colours", 0.35), ("sizes", 0.35))
         if rng.random() < chance
     ]
-    plan += ["closers"] if rng.random() < 0.75 else []
+    plan += [f"closers{again}"] if rng.random() < 0.75 else []
     sentences: list[str] = []
+    said: set[str] = set()
     for part in plan:
-        sentence = pick(phrases[part], slots, rng)
-        if sentence and sentence not in sentences:
-            sentences.append(sentence[0].upper() + sentence[1:])
+        # Say each feature and use once: patterns that would repeat one are left out.
+        fresh = [
+            p for p in phrases[part] if not said & {_SUBJECT.get(hole.lower(), "") for hole in _HOLE.findall(p)} - {""}
+        ]
+        if "feature" in said and "feature2" not in said and part == "bodies":
+            fresh = [p for p in phrases[part] if "2}" not in p]
+            text = pick(fresh, {**slots, "feature": slots["feature2"], "bare": slots["bare2"]}, rng)
+            said.add("feature2")
+        else:
+            text, used = _pick_fresh(fresh, slots, rng)
+            said |= used
+        if text:
+            sentences.append(text[0].upper() + text[1:])
     return (" " if language == EN else "").join(sentences)
 
 
@@ -126,6 +165,7 @@ def items_of(words: Vocabulary, goods: Goods, start: datetime, days: int, seed: 
     """The catalogue as the shop's store has it at the end of the log. One attribute in twelve was never filled in."""
     rng = np.random.default_rng([seed, 4])
     sold_out = goods.sold_out(float(days))
+    members = np.bincount(goods.group)
     items = []
     for row, item_id in enumerate(goods.ids):
         language = int(goods.language[row])
@@ -153,7 +193,7 @@ def items_of(words: Vocabulary, goods: Goods, start: datetime, days: int, seed: 
                 availability=Availability.OUT_OF_STOCK if sold_out[row] else Availability.IN_STOCK,
                 attributes=attributes,
                 codes=(facts.code,),
-                group=f"g{group:04x}" if int((goods.group == group).sum()) > 1 else "",
+                group=f"g{group:04x}" if members[group] > 1 else "",
                 images=(f"practice/{item_id}.webp",),
                 language=LANGUAGES[language],
                 hidden=bool(goods.hidden[row]),
