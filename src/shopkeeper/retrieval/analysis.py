@@ -1,0 +1,218 @@
+"""One analysis of text for index and query: what a customer types and what the shop wrote become the same terms.
+
+Text is normalised (NFKC, lower case, accents off), then every script goes its way: Latin and other words with spaces are
+stemmed, Chinese is cut into words, codes such as ``WH-1000XM4`` are kept whole and in pieces, and quantities are one term
+however they are written: ``32 GB``, ``32gb`` and ``32GB`` are all ``32gb``. No word is dropped: BM25 itself knows that
+"the" says little, and some brands are called like that.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import Stemmer
+
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_UNITS = {
+    "克": "g",
+    "千克": "kg",
+    "公斤": "kg",
+    "毫升": "ml",
+    "升": "l",
+    "毫米": "mm",
+    "厘米": "cm",
+    "米": "m",
+    "英寸": "inch",
+    "寸": "inch",
+    "瓦": "w",
+    "伏": "v",
+    "毫安": "mah",
+    "litre": "l",
+    "litres": "l",
+    "liter": "l",
+    "liters": "l",
+    "inch": "inch",
+    "inches": "inch",
+    '"': "inch",
+    "″": "inch",
+    "kilogram": "kg",
+    "kilograms": "kg",
+    "gram": "g",
+    "grams": "g",
+    "metre": "m",
+    "metres": "m",
+    "meter": "m",
+    "meters": "m",
+    "feet": "ft",
+    "foot": "ft",
+    "watt": "w",
+    "watts": "w",
+    "volt": "v",
+    "volts": "v",
+}
+"""Written-out units and what they are counted as."""
+_PLAIN_UNITS = [
+    "kb",
+    "mb",
+    "gb",
+    "tb",
+    "mhz",
+    "ghz",
+    "hz",
+    "khz",
+    "mm",
+    "cm",
+    "m",
+    "km",
+    "ft",
+    "yd",
+    "g",
+    "mg",
+    "kg",
+    "lb",
+    "lbs",
+    "oz",
+    "ml",
+    "cl",
+    "l",
+    "v",
+    "w",
+    "kw",
+    "kwh",
+    "wh",
+    "mah",
+    "ah",
+    "va",
+    "ma",
+    "mp",
+    "fps",
+    "rpm",
+    "dpi",
+    "ppm",
+    "btu",
+    "db",
+]
+_UNIT = "|".join(re.escape(unit) for unit in sorted({*_UNITS, *_PLAIN_UNITS}, key=len, reverse=True))
+_QUANTITY = re.compile(rf"(?:(?<![a-z0-9.,])|(?<=\dx))(\d+(?:,\d{{3}})*(?:\.\d+)?)[ \-]?({_UNIT})(?![a-z0-9])")
+_TOKEN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[-./+'’&_][^\W_{_HAN}]+)*")
+_JOINTS = re.compile(r"[-./+'’&_]")
+_LONGEST = 64
+_MOST = 100_000
+
+_local = threading.local()
+_loading = threading.Lock()
+
+
+def normalise(text: str) -> str:
+    """NFKC, lower case, accents off, control characters to blanks; at most 100,000 characters.
+
+    >>> normalise("Ｃａｆé CRÈME")
+    'cafe creme'
+    """
+    text = text[:_MOST].lower()
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKC", text).lower()
+    spread = unicodedata.normalize("NFD", text)
+    if spread != text:
+        text = unicodedata.normalize("NFC", "".join(c for c in spread if not "\u0300" <= c <= "\u036f"))
+    return text
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a text, in order, repeats kept.
+
+    >>> terms("Running shoes, 32 GB")
+    ['run', 'shoe', '32gb']
+    >>> terms("WH-1000XM4")
+    ['wh1000xm4', 'wh', '1000xm4']
+    >>> terms("不锈钢保温杯500毫升")
+    ['不锈', '不锈钢', '保温', '保温杯', '500ml']
+    """
+    return [term for term, _ in _pieces(normalise(text))]
+
+
+def words(text: str) -> list[tuple[str, str]]:
+    """The terms of a text, each with the normalised word it came from, for showing what matched.
+
+    >>> words("Running shoes")
+    [('run', 'running'), ('shoe', 'shoes')]
+    """
+    return list(_pieces(normalise(text)))
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text holds Chinese characters at all.
+
+    >>> is_chinese("红色 t-shirt"), is_chinese("red shirt")
+    (True, False)
+    """
+    return re.search(f"[{_HAN}]", text) is not None
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str]]:
+    place = 0
+    for quantity in _QUANTITY.finditer(text):
+        yield from _plain(text[place : quantity.start()])
+        number, unit = quantity.groups()
+        yield f"{number.replace(',', '')}{_UNITS.get(unit, unit)}", quantity.group()
+        place = quantity.end()
+    yield from _plain(text[place:] if place else text)
+
+
+def _plain(text: str) -> Iterator[tuple[str, str]]:
+    for token in _TOKEN.findall(text):
+        if len(token) > _LONGEST:
+            token = token[:_LONGEST]
+        if "\u3400" <= token[0] <= "\u9fff" or "\uf900" <= token[0] <= "\ufaff":
+            yield from ((word, word) for word in _chinese().cut_for_search(token, HMM=False))
+        elif token.isalpha():
+            yield _stemmer().stemWord(token), token
+        else:
+            yield from _code(token)
+
+
+def _code(token: str) -> Iterator[tuple[str, str]]:
+    parts = [part for part in _JOINTS.split(token) if part]
+    if len(parts) == 2 and parts[1] == "s" and not token.endswith("-s"):  # men's
+        parts = parts[:1]
+    elif len(parts) > 1:
+        yield _stemmer().stemWord("".join(parts)), token
+    for part in parts:
+        yield _stemmer().stemWord(part), part
+
+
+def _stemmer() -> Stemmer.Stemmer:
+    """One per thread: a stemmer must not be used by two at a time."""
+    try:
+        return _local.stemmer
+    except AttributeError:
+        _local.stemmer = Stemmer.Stemmer("english")
+        return _local.stemmer
+
+
+@cache
+def _dictionary() -> Any:
+    with warnings.catch_warnings():  # its source predates raw strings, and it asks for pkg_resources
+        warnings.simplefilter("ignore")
+        import jieba
+
+    jieba.setLogLevel(logging.WARNING)
+    cutter = jieba.Tokenizer()
+    cutter.FREQ, cutter.total = cutter.gen_pfdict(
+        cutter.get_dict_file()
+    )  # unlike initialize: no cache in a shared folder
+    cutter.initialized = True
+    return cutter
+
+
+def _chinese() -> Any:
+    with _loading:
+        return _dictionary()
