@@ -58,6 +58,10 @@ class Batcher:
         prefix = self.prefixes.get(side, "")
         return self._batches([prefix + self._clean(text) for text in texts], size)
 
+    def inputs(self, firsts: Sequence[str], seconds: Sequence[str] | None, size: int) -> Iterator[Batch]:
+        """As `pairs`, or single texts without a prefix when there are no seconds."""
+        return self.texts(firsts, "", size) if seconds is None else self.pairs(firsts, seconds, size)
+
     def pairs(self, firsts: Sequence[str], seconds: Sequence[str], size: int) -> Iterator[Batch]:
         """Batches of at most `size` pairs, longest first.
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from shopkeeper.errors import ModelError
 from shopkeeper.progress import span
@@ -51,13 +51,11 @@ def _cure(settings: Settings) -> str:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence transformers' own bars, advice and deprecation notes while it loads or saves."""
-    from transformers.utils import logging
-
-    theirs: Any = logging
+    from transformers.utils import logging as theirs
 
     level, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
-    theirs.set_verbosity(logging.ERROR)
-    theirs.disable_progress_bar()
+    theirs.set_verbosity_error()  # type: ignore[no-untyped-call]
+    theirs.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|huggingface_hub)\.")
@@ -66,4 +64,4 @@ def quiet() -> Iterator[None]:
     finally:
         theirs.set_verbosity(level)
         if bars:
-            theirs.enable_progress_bar()
+            theirs.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from shopkeeper.errors import ModelError
 from shopkeeper.models.batches import Batch, Batcher, shown
-from shopkeeper.models.text import Floats, Side, unit
+from shopkeeper.models.text import Floats, Side, softmax, unit
 
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
@@ -65,13 +65,15 @@ class OnnxEncoder:
     Args:
         folder: Holds model.onnx, tokenizer.json and encoder.json.
         threads: CPU threads; one gives the shortest wait for a single query beside other requests.
+        name: Name to go by, the backbone's when empty.
 
     Raises:
         ModelError: The folder is not such a one.
     """
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+    def __init__(self, folder: Path, *, threads: int = 1, name: str = "") -> None:
         self._graph = Graph(folder, threads=threads)
+        self._name = name or str(self._graph.about["name"])
         self._about = self._graph.about
         if "dimension" not in self._about:
             raise ModelError("This graph is not an encoder.", where=str(folder), cure="Use OnnxScorer for a scorer.")
@@ -79,7 +81,7 @@ class OnnxEncoder:
     @property
     def name(self) -> str:
         """Name and version."""
-        return str(self._about["name"])
+        return self._name
 
     @property
     def dimension(self) -> int:
@@ -92,3 +94,39 @@ class OnnxEncoder:
         for part in shown(self._graph.batcher.texts(texts, side, batch), len(texts), self.name):
             out[part.rows] = self._graph.run(part)
         return unit(out)
+
+
+class OnnxScorer:
+    """Scores with the ONNX graph of a `heads.PairClassifier`.
+
+    Args:
+        folder: Holds model.onnx, tokenizer.json and graph.json.
+        threads: CPU threads of one call.
+        name: Name to go by, the backbone's when empty.
+
+    Raises:
+        ModelError: The folder is not such a one.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1, name: str = "") -> None:
+        self._graph = Graph(folder, threads=threads)
+        self._name = name or str(self._graph.about["name"])
+        if "classes" not in self._graph.about:
+            raise ModelError("This graph is not a scorer.", where=str(folder), cure="Use OnnxEncoder for an encoder.")
+
+    @property
+    def name(self) -> str:
+        """Name and version."""
+        return self._name
+
+    def probabilities(self, texts_a: Sequence[str], texts_b: Sequence[str] | None = None, batch: int = 64) -> Floats:
+        """See `text.Scorer.probabilities`."""
+        out = np.zeros((len(texts_a), int(self._graph.about["classes"])), dtype=np.float32)
+        for part in shown(self._graph.batcher.inputs(texts_a, texts_b, batch), len(texts_a), self.name):
+            out[part.rows] = self._graph.run(part)
+        return softmax(out)
+
+    def score(self, texts_a: Sequence[str], texts_b: Sequence[str] | None = None, batch: int = 64) -> Floats:
+        """See `text.Scorer.score`."""
+        scores: Floats = self.probabilities(texts_a, texts_b, batch)[:, -1]
+        return scores

@@ -39,6 +39,40 @@ class Encoder(Protocol):
         ...
 
 
+class Scorer(Protocol):
+    """Classifies texts or pairs of texts; the last class is the one a score speaks of."""
+
+    @property
+    def name(self) -> str:
+        """Name and version, for logs and impressions."""
+        ...
+
+    def probabilities(self, texts_a: Sequence[str], texts_b: Sequence[str] | None = None, batch: int = 64) -> Floats:
+        """Probability of each class.
+
+        Args:
+            texts_a: First texts, n of them.
+            texts_b: Second texts, one for each first; None to classify single texts.
+            batch: Texts per forward pass.
+
+        Returns:
+            float32 (n, k), rows adding up to 1.
+        """
+        ...
+
+    def score(self, texts_a: Sequence[str], texts_b: Sequence[str] | None = None, batch: int = 64) -> Floats:
+        """Probability of the last class, float32 (n,)."""
+        ...
+
+
+def softmax(logits: Floats) -> Floats:
+    """Rows of logits (n, k) to rows of probabilities; logits that are not finite count as 0."""
+    logits = np.nan_to_num(logits, nan=0.0, posinf=0.0, neginf=0.0)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+    shares: Floats = np.divide(powers, powers.sum(axis=1, keepdims=True), dtype=np.float32)
+    return shares
+
+
 def unit(vectors: Floats) -> Floats:
     """Rows scaled to length 1; a row that is zero or not finite becomes the first axis, so that nothing is NaN."""
     vectors = np.nan_to_num(vectors, nan=0.0, posinf=0.0, neginf=0.0)
