@@ -45,7 +45,9 @@ def test_prices_of_many_lands(text, amount, currency):
     assert values.price(text) == (pytest.approx(amount), currency)
 
 
-@pytest.mark.parametrize("text", ["", "abc", "call us", "10-20", "1.2.3,4,5", "nan", "inf", "1_000", "12 USD EUR", "1e400", True, None, [1]])
+@pytest.mark.parametrize(
+    "text", ["", "abc", "call us", "10-20", "1.2.3,4,5", "nan", "inf", "1_000", "12 USD EUR", "1e400", True, None, [1]]
+)
 def test_what_is_no_price_is_refused(text):
     with pytest.raises(ValueError):
         values.price(text)
@@ -122,7 +124,22 @@ def test_slashed_dates_need_an_order_only_where_both_readings_exist():
         when("03/04/2024")
 
 
-@pytest.mark.parametrize("text", ["", "soon", "2024-13-01", "2024-02-30", "31.02.2024", "0001-01-01", "99999999999999999999999", "1e300", True, None, "13:61 PM"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "2024-13-01",
+        "2024-02-30",
+        "31.02.2024",
+        "0001-01-01",
+        "99999999999999999999999",
+        "1e300",
+        True,
+        None,
+        "13:61 PM",
+    ],
+)
 def test_what_is_no_date_is_refused(text):
     with pytest.raises(ValueError):
         when(text)
@@ -138,7 +155,9 @@ def test_any_iso_moment_reads_back(moment):
 def test_epochs_of_all_sizes(moment):
     whole = moment.replace(microsecond=0)
     seconds = round(whole.timestamp())
-    assert when(seconds) == when(str(seconds * 1000)) == when(seconds * 1_000_000) == when(str(seconds * 10**9)) == whole
+    assert (
+        when(seconds) == when(str(seconds * 1000)) == when(seconds * 1_000_000) == when(str(seconds * 10**9)) == whole
+    )
 
 
 def test_html_becomes_plain_text():

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from types import TracebackType
+from typing import Literal, Self, cast, get_args
 
 from shopkeeper.errors import InputError
 from shopkeeper.store.feeds import ga4, segment, shopify
@@ -50,6 +51,16 @@ class Opened:
     columns: tuple[str, ...]
     format: str
 
+    def __enter__(self) -> Self:
+        """Use it within the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.reader.close()
+
 
 def open_file(path: Path, kind: Kind, format: str, limit: int) -> Opened:  # noqa: A002 - the user's word
     """Open a file, finding out its format where it is ``auto``.
@@ -69,15 +80,21 @@ def open_file(path: Path, kind: Kind, format: str, limit: int) -> Opened:  # noq
         )
     container, delimiter = _container(path, format)
     reader = _reader(path, container, delimiter, limit)
-    rows = reader.rows()
-    sample = list(itertools.islice(rows, _SAMPLE))
-    shape = _shape(_columns(sample), kind, format)
-    rows = itertools.chain(sample, rows)
-    if shape:
-        rows = _FOLDS[shape](rows)
-        sample = list(itertools.islice(rows, _SAMPLE))
-        rows = itertools.chain(sample, rows)
+    try:
+        sample, rows = _sampled(reader.rows())
+        shape = _shape(_columns(sample), kind, format)
+        if shape:
+            sample, rows = _sampled(_FOLDS[shape](rows))
+    except BaseException:
+        reader.close()
+        raise
     return Opened(reader, rows, _columns(sample), f"{shape} ({container})" if shape else container)
+
+
+def _sampled(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
+    """The first thousand rows, and all of them."""
+    sample = list(itertools.islice(rows, _SAMPLE))
+    return sample, itertools.chain(sample, rows)
 
 
 def _container(path: Path, format: str) -> tuple[Container, str]:  # noqa: A002

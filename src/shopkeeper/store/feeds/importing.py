@@ -165,18 +165,18 @@ def read_products(
     Raises:
         InputError: The file or the mapping as a whole cannot be used.
     """
-    opened = open_file(path, "products", format, cell_limit)
-    if not opened.columns:
-        return
-    parser = ItemParser(settle(opened.columns, "products", mapping, str(path)))
-    for _, row in opened.rows:
-        if isinstance(row, dict):
-            try:
-                item = parser(row)
-            except Reject:
-                continue
-            if isinstance(item, Item):
-                yield item
+    with open_file(path, "products", format, cell_limit) as opened:
+        if not opened.columns:
+            return
+        parser = ItemParser(settle(opened.columns, "products", mapping, str(path)))
+        for _, row in opened.rows:
+            if isinstance(row, dict):
+                try:
+                    item = parser(row)
+                except Reject:
+                    continue
+                if isinstance(item, Item):
+                    yield item
 
 
 class _Run(Generic[R]):
@@ -210,7 +210,12 @@ class _Run(Generic[R]):
 
     def _pass(self, *, write: bool, sweep: Callable[[set[str]], Changes] | None) -> ImportReport:
         began = time.perf_counter()
-        opened = open_file(self._path, self._kind, self._format, self._limit)
+        with open_file(self._path, self._kind, self._format, self._limit) as opened:
+            return self._through(opened, write=write, sweep=sweep, began=began)
+
+    def _through(
+        self, opened: Opened, *, write: bool, sweep: Callable[[set[str]], Changes] | None, began: float
+    ) -> ImportReport:
         mapping = ColumnMapping()
         if opened.columns:
             mapping = settle(opened.columns, self._kind, self._mapping, str(self._path))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.sax import SAXParseException
 from xml.sax.handler import ContentHandler, feature_external_ges, feature_external_pes
-from xml.sax.xmlreader import AttributesImpl
+from xml.sax.xmlreader import AttributesImpl, Locator
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.expatreader import create_parser
@@ -31,10 +31,10 @@ class MerchantReader(TextReader):
 
     def rows(self) -> Iterator[Row]:
         """See `Reader.rows`."""
-        collector = _Collector(self._limit)
         parser = create_parser(forbid_dtd=True, forbid_entities=True, forbid_external=True)
         parser.setFeature(feature_external_ges, False)
         parser.setFeature(feature_external_pes, False)
+        collector = _Collector(self._limit, parser)
         parser.setContentHandler(collector)
         try:
             for chunk in self._source.chunks():
@@ -55,7 +55,6 @@ class MerchantReader(TextReader):
                 cure="Export the feed without <!DOCTYPE> and <!ENTITY>.",
             ) from error
         yield from self._checked(collector.take())
-        self._source.close()
 
     def _checked(self, found: list[Row]) -> Iterator[Row]:
         for number, row in found:
@@ -70,7 +69,7 @@ class MerchantReader(TextReader):
 class _Collector(ContentHandler):
     """Turns each ``<item>`` into a dict: local name to text, repeated names to lists, details to attributes."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, locator: Locator) -> None:
         super().__init__()
         self.line = 1
         self._limit = limit
@@ -81,10 +80,6 @@ class _Collector(ContentHandler):
         self._text: list[str] = []
         self._length = 0
         self._group: dict[str, str] = {}
-        self._locator: Any = None
-
-    def setDocumentLocator(self, locator: Any) -> None:  # noqa: N802 - SAX's name
-        """Where the parser stands."""
         self._locator = locator
 
     def take(self) -> list[Row]:

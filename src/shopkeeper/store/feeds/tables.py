@@ -42,6 +42,10 @@ class Reader(Protocol):
         """How much has been read."""
         ...
 
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
     def rows(self) -> Iterator[Row]:
         """The rows; a `Reject` in place of one that cannot be read, a fatal one as the last when reading breaks off."""
         ...
@@ -65,6 +69,10 @@ class TextReader:
     def position(self) -> int:
         """Bytes read."""
         return self._source.position
+
+    def close(self) -> None:
+        """Close the file."""
+        self._source.close()
 
 
 class CsvReader(TextReader):
@@ -98,7 +106,6 @@ class CsvReader(TextReader):
                 header = _header(cells)
             else:
                 yield begin, self._row(header, cells)
-        self._source.close()
 
     def _row(self, header: list[str], cells: list[str]) -> dict[str, Any] | Reject:
         if len(cells) != len(header):
@@ -131,7 +138,6 @@ class JsonlReader(TextReader):
                     yield number, self._row(line)
         except Reject as reject:
             yield number + 1, reject
-        self._source.close()
 
     def _row(self, line: str) -> dict[str, Any] | Reject:
         if self._source.ruined(line):
@@ -183,6 +189,9 @@ class ParquetReader:
             for row in frame.iter_rows(named=True):
                 self.position += 1
                 yield self.position, too_large(row, self._limit) if large else row
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def _any_large(self, frame: pl.DataFrame) -> bool:

@@ -64,7 +64,7 @@ def line(value: object) -> str:
     if text.isprintable() and "<" not in text and "&" not in text and "  " not in text:
         return text.strip()
     text = clean(text)
-    return " ".join(text.split("\n")) if "\n" in text else text
+    return " ".join(text.split()) if "\n" in text else text
 
 
 def paragraph(value: object) -> str:
