@@ -23,7 +23,7 @@ Scored = Mapping[str, Floats]
 _FACTORS = (0.0, 0.5, 0.7, 0.85, 1.2, 1.5, 2.2)
 _STARTS = (0.05, 0.2, 0.5)
 _SLOPES = (-0.6, -0.3, 0.0, 0.3)
-_COLDS = (0.0, 0.3, 1.0, 3.0)
+_COLDS = (0.0, 0.3, 1.0, 3.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,9 @@ def _moves(cold: bool) -> list[Callable[[Part], list[Part]]]:
         return [replace(part, slope=value) for value in _SLOPES] if part.weight else []
 
     def colds(part: Part) -> list[Part]:
-        return [replace(part, cold=value) for value in _COLDS] if part.weight and cold else []
+        if not part.weight or not cold:
+            return []
+        return [replace(part, cold=lift, weight=part.weight * factor) for factor in (1.0, 0.6) for lift in _COLDS]
 
     return [weights, slopes, colds]
 

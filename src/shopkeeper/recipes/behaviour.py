@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from shopkeeper.errors import TrainingError
+from shopkeeper.evaluation.intervals import bootstrap_interval
 from shopkeeper.evaluation.next_items import Scorer, Split, measures, ranks, split_last, split_time
+from shopkeeper.models.bundle import Bundle, Card, save_bundle
 from shopkeeper.progress import span
 from shopkeeper.ranking.blend import Examples, tune
+from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import Neighbours, after, together
-from shopkeeper.retrieval.histories import Floats, Histories, Source, read
+from shopkeeper.retrieval.histories import STRENGTH, Floats, Histories, Source, read
 from shopkeeper.retrieval.popularity import Standing, popularity
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.text_neighbours import WordNeighbours
+from shopkeeper.settings import Settings
+from shopkeeper.store.protocols import Store
 from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit, known
 
 _SAMPLE = 4_000
@@ -47,6 +53,52 @@ class Learnt:
     parameters: Parameters
     before: Mapping[str, NDArray[np.float64]]
     after: Mapping[str, NDArray[np.float64]]
+
+
+def train_behaviour(
+    store: Store,
+    vectors: Floats | None,
+    shelf: Shelf,
+    settings: Settings,
+    folder: Path,
+    *,
+    protocol: str = "time",
+    parent: str = "",
+) -> Bundle:
+    """Tune recommendation on the store's log and save what was found.
+
+    Args:
+        store: Where the events are.
+        vectors: Encoder vectors of the shelf's rows, float32 (rows, d), or None to go without.
+        shelf: The items of the store.
+        settings: `settings.compute.seed` decides which validation users are looked at.
+        folder: Where the bundle goes; must not exist yet.
+        protocol: ``time`` or ``last``, see `splits`.
+        parent: Version of the bundle that this one follows.
+
+    Returns:
+        A bundle of task ``recommend`` whose parameters `tasks.behaviour.Parameters.from_json` reads. Its card compares
+        popularity (before) with the blend (after) on a test that tuning has not seen.
+
+    Raises:
+        TrainingError: There is not enough behaviour to learn from.
+    """
+    frame = store.events.frame(kinds=list(STRENGTH))
+    validation, test = splits(frame, shelf, protocol)
+    seed = settings.compute.seed
+    learnt = learn(validation, test, shelf, vectors, seed)
+    card = Card(
+        task="recommend",
+        name="Behaviour blend",
+        parent=parent,
+        data=fingerprint(store) | {"validation_users": len(validation.past), "test_users": len(test.past)},
+        settings={"protocol": protocol, "vectors": 0 if vectors is None else vectors.shape[1]},
+        seed=seed,
+        before={"popularity": _means(learnt.before, seed)},
+        after={"blend": _means(learnt.after, seed)},
+        notes="Holds parameters only; the counts are refitted from the store when the shop opens.",
+    )
+    return save_bundle(folder, card, parameters=learnt.parameters.to_json())
 
 
 def splits(frame: pl.DataFrame, shelf: Shelf, protocol: str) -> tuple[Split, Split]:
@@ -197,6 +249,14 @@ def _candidates(
 
 def _pad(block: NDArray[Any], most: int) -> NDArray[Any]:
     return np.pad(block, ((0, 0), (0, most - block.shape[1])))
+
+
+def _means(values: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, dict[str, float]]:
+    found = {}
+    for name, per_user in values.items():
+        low, high = bootstrap_interval(per_user, seed=seed)
+        found[name] = {"value": float(per_user.mean()), "low": low, "high": high}
+    return found
 
 
 def _source(name: str, histories: Histories, width: int, chosen: Mapping[str, float]) -> Neighbours:

@@ -35,6 +35,7 @@ STRENGTH: Final[Mapping[EventKind, float]] = MappingProxyType(
 )
 """How much each kind of event says for an item (or against it). Kinds that are absent say nothing about taste."""
 
+_NOTHING: Final = np.float32(1e-3)
 _BY_NAME: Final = {kind.value: strength for kind, strength in STRENGTH.items()}
 
 
@@ -122,10 +123,19 @@ class Histories:
             width: Number of rows of the shelf.
 
         Returns:
-            float32 (users, width), strength x decay^age.
+            float32 (users, width), see `faded`.
         """
-        data = self.strengths * np.float32(decay) ** self.ages.astype(np.float32)
-        return sp.csr_array((data, self.rows, self.indptr), shape=(len(self), width))
+        data = self.faded(decay)
+        told = data != 0
+        if told.all():
+            return sp.csr_array((data, self.rows, self.indptr), shape=(len(self), width))
+        indptr = np.concatenate([[0], np.cumsum(told)])[self.indptr]
+        return sp.csr_array((data[told], self.rows[told], indptr), shape=(len(self), width))
+
+    def faded(self, decay: float) -> Floats:
+        """float32 (m,), strength x decay^age; exactly 0 once decay^age is below a thousandth."""
+        fade = np.float32(decay) ** self.ages.astype(np.float32)
+        return np.where(fade < _NOTHING, np.float32(0), self.strengths * fade)
 
 
 def fold(

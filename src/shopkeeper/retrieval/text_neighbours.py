@@ -17,6 +17,8 @@ Analyser = Callable[[str], list[str]]
 
 _MERGE = 1_000
 """Changed rows that stand aside at most before they are merged into the big matrix."""
+_MANY = 50_000
+"""Above this many rows vectors are kept shorter."""
 _FEW = 100
 """Below this many texts no word counts as too common."""
 
@@ -67,16 +69,18 @@ class WordNeighbours:
         texts: One text a row; empty ones are similar to nothing.
         analyser: Splits a text into normalised words.
         decay: Weight of an item one step further back.
-        common: Words in more than this share of the items are left out: they cost most and say least.
+        common: Words in more items than this, or in more than half of them, are left out: they cost most, say least.
     """
 
     name = "words"
 
-    def __init__(self, texts: Sequence[str], analyser: Analyser, decay: float = 0.6, common: float = 0.5) -> None:
+    def __init__(self, texts: Sequence[str], analyser: Analyser, decay: float = 0.6, common: int = 6_000) -> None:
         self.decay = decay
         self._analyser = analyser
         settings = {"analyzer": self._grams, "sublinear_tf": True, "dtype": np.float32}
-        self._vectoriser = TfidfVectorizer(**settings, max_df=common if len(texts) > _FEW else 1.0)
+        self._vectoriser = TfidfVectorizer(
+            **settings, max_df=min(common, len(texts) // 2) if len(texts) > _FEW else 1.0
+        )
         try:
             matrix = sp.csr_array(self._vectoriser.fit_transform(texts))
         except ValueError:  # there is not a single word
@@ -131,16 +135,17 @@ class VectorNeighbours:
     Args:
         vectors: float32 (rows, d), unit length; zero rows are similar to nothing.
         decay: Weight of an item one step further back.
-        dimensions: Keep this many principal directions when d is larger: a request then reads less memory.
+        dimensions: Keep this many principal directions when d is larger, so that a request reads less memory; None
+            decides by the number of rows.
     """
 
     name = "meaning"
 
-    def __init__(self, vectors: Floats, decay: float = 0.6, dimensions: int = 384) -> None:
+    def __init__(self, vectors: Floats, decay: float = 0.6, dimensions: int | None = None) -> None:
         self.decay = decay
         alive = vectors[np.any(vectors != 0, axis=1)]
         self._centre = alive.mean(axis=0) if len(alive) else np.zeros(vectors.shape[1], dtype=np.float32)
-        self._basis = _principal(alive - self._centre, dimensions)
+        self._basis = _principal(alive - self._centre, dimensions or (128 if len(vectors) <= _MANY else 64))
         self._count = 0
         self._store = np.zeros((0, self._basis.shape[1]), dtype=np.float32)
         self.put(np.arange(len(vectors), dtype=np.int64), vectors)

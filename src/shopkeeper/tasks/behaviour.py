@@ -26,13 +26,13 @@ def _guess() -> Blend:
     """A blend for shops without enough behaviour to tune one: typical shares found on public data."""
     return Blend(
         {
-            "after": Part(1.0, scale=1.0),
-            "together": Part(0.5, scale=1.0),
-            "words": Part(0.4, scale=1.0, cold=1.0),
-            "meaning": Part(0.4, scale=1.0, cold=1.0),
-            "again": Part(0.0, scale=1.0),
-            "popular": Part(0.02, scale=1.0, slope=-0.3),
-            "new": Part(0.01, scale=1.0, slope=-0.3),
+            "after": Part(0.8, scale=0.3),
+            "together": Part(0.2, scale=0.5),
+            "words": Part(0.4, scale=0.6, cold=1.0),
+            "meaning": Part(0.35, scale=0.9, cold=1.0),
+            "again": Part(0.0),
+            "popular": Part(0.05, slope=-0.6),
+            "new": Part(0.02, slope=-0.6),
         }
     )
 
@@ -138,7 +138,7 @@ class Behaviour:
             if name in STANDING:
                 parts[name] = source.scores(history.weights(1.0, width))[:, items] * share
             else:
-                weights = history.strengths * np.float32(source.decay) ** history.ages.astype(np.float32)
+                weights = history.faded(source.decay)
                 parts[name] = weights[:, None] * source.between(history.rows, items) * share
         return parts
 

@@ -16,7 +16,7 @@ from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.text_neighbours import WordNeighbours
 from shopkeeper.settings import RecommendSettings
 from shopkeeper.tasks.behaviour import STANDING, Behaviour, known
-from shopkeeper.tasks.welcome import Place, welcome
+from shopkeeper.tasks.welcome import Place, top, welcome
 from shopkeeper.trust.reasons import FOCUS, Deed, because, carriers, plain
 
 Recent = Callable[[str, str, int], Sequence[Event]]
@@ -232,13 +232,8 @@ class RecommendTask:
 
     def _best(self, order: Floats, count: int) -> Rows:
         """The `count` best rows, best first, ties in shuffled order: int64 (count,)."""
-        if count <= 0:
-            return np.zeros(0, dtype=np.int64)
         shuffled = self._order(len(order))
-        negated = -order[shuffled]
-        best = np.argpartition(negated, count - 1)[:count] if count < len(order) else np.arange(len(order))
-        best = np.sort(best)
-        return shuffled[best[np.argsort(negated[best], kind="stable")]]
+        return shuffled[top(order[shuffled], count)]
 
     def _order(self, width: int) -> Rows:
         shuffled = self._shuffled

@@ -43,9 +43,10 @@ def welcome(
     """
     allowed = shuffled[mask[shuffled]]
     untried = fresh[allowed] + 1 / (1 + evidence[allowed])
-    pool = allowed[np.argsort(-untried, kind="stable")[: min(_POOL, len(allowed) // _EVERY)]]
-    rest = allowed[~np.isin(allowed, pool)]
-    certain = rest[np.argsort(-standing[rest], kind="stable")]
+    inside = top(untried, min(_POOL, len(allowed) // _EVERY))
+    pool = allowed[inside]
+    rest = np.delete(allowed, inside)
+    certain = rest[top(standing[rest], min(request.offset + request.limit, len(rest)))]
     drawn = np.random.default_rng(_seed(request)).permutation(pool)
     places = []
     for position in range(request.offset, min(request.offset + request.limit, len(allowed))):
@@ -57,6 +58,18 @@ def welcome(
             row = int(certain[position - min(slot, len(drawn))])
             places.append(Place(row, float(standing[row]), 1.0, explored=False))
     return places
+
+
+def top(values: Scores, count: int) -> Rows:
+    """Places of the `count` highest of `values`, highest first, of equals the first: int64 (count,).
+
+    Among equals at the edge any may be taken, so whoever cares shuffles first.
+    """
+    if count <= 0:
+        return np.zeros(0, dtype=np.int64)
+    best = np.argpartition(-values, count - 1)[:count] if count < len(values) else np.arange(len(values))
+    best = np.sort(best)
+    return best[np.argsort(-values[best], kind="stable")]
 
 
 def _seed(request: Request) -> int:
