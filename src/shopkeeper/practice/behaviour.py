@@ -6,7 +6,7 @@ opened. `respond` is all that a bench needs to let any recommender serve these c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -38,16 +38,23 @@ class Behaviour:
     tastes: Tastes
     goods: Goods
     start: datetime
+    _seasons: dict[int, Floats] = field(default_factory=dict, repr=False)
 
     def day(self, time: datetime) -> float:
         """Days since the log's start."""
         return (time - self.start).total_seconds() / DAY
 
+    def season(self, day: int) -> Floats:
+        """Multiplier of the need for each type on a day of the log, float64 (types,)."""
+        found = self._seasons.get(day)
+        if found is None:
+            found = self._seasons[day] = self.world.season(self.start.timetuple().tm_yday + day + 0.5)
+        return found
+
     def needs(self, customer: int, day: float) -> Floats:
         """How likely a customer comes for each type, before complements and refills; float64 (types,), sums to 1."""
-        first = self.start.timetuple().tm_yday
         weights = self.tastes.mixture(customer, day) @ self.world.affinity
-        weights = weights * np.exp(self.tastes.whim[customer]) * self.world.season(first + day)
+        weights = weights * np.exp(self.tastes.whim[customer]) * self.season(int(np.floor(day)))
         return np.asarray(weights / weights.sum())
 
     def liking(self, customer: int, items: Ints, day: float) -> Floats:

@@ -45,11 +45,10 @@ def _sentences(
     patterns: Sequence[str], key: str, count: int, slots: Mapping[str, str], rng: np.random.Generator
 ) -> list[str]:
     """Up to two sentences about two aspects, each aspect once."""
-    if count == 1:
-        return [pick(patterns, slots, rng)]
+    plain = [pattern for pattern in patterns if pattern.startswith(("{good", "{Good", "{bad", "{Bad"))]
     single = [pattern for pattern in patterns if "2}" not in pattern]
     turns = [slots, {**slots, key: slots[f"{key}2"]}][:count]
-    return [pick(single, turn, rng) for turn in turns]
+    return [pick(plain if count == 1 else plain[:1] if turn is slots else single, turn, rng) for turn in turns]
 
 
 def _parts(stars: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -65,8 +65,10 @@ class Simulation:
         self._languages = [behaviour.goods.language == code for code in range(2)]
         self._of_type = {int(kind): behaviour.goods.type == kind for kind in np.unique(behaviour.goods.type)}
         self._wants: list[list[tuple[int, float, float, float]]] = [[] for _ in behaviour.tastes.ids]
-        self._noise = self._rng.normal(0.0, 0.6, len(items))
-        self._noise_day = 0
+        # Which range of the shop each type belongs to, and what each customer opened lately.
+        keys = [kind.range.key for kind in words.types]
+        self._families = np.array([sorted(set(keys)).index(key) for key in keys])
+        self._recent: list[list[int]] = [[] for _ in behaviour.tastes.ids]
         self.log = Log()
 
     def run(self) -> Log:
@@ -130,11 +132,16 @@ class Simulation:
         return int(self._rng.choice(len(weights), p=weights / weights.sum()))
 
     def _home(self, visit: _Visit) -> None:
-        if int(visit.day) != self._noise_day:
-            self._noise_day = int(visit.day)
-            self._noise = self._rng.normal(0.0, 0.6, len(self._goods.ids))
-        scores = self._popular.level(visit.day) + self._noise
-        scores = scores + 1.0 * (visit.day - self._goods.created < NEW_DAYS)
+        rows = self._recent[visit.customer][-8:]
+        interest = (
+            np.bincount(self._goods.type[rows], minlength=len(self._families))
+            if rows
+            else np.zeros(len(self._families))
+        )
+        shelf = np.bincount(self._families, weights=interest)[self._families]
+        scores = 0.5 * self._popular.level(visit.day) + 0.7 * np.minimum(shelf, 2.0)[self._goods.type]
+        scores = scores + self._rng.normal(0.0, 1.1, len(scores))
+        scores = scores + 0.8 * (visit.day - self._goods.created < NEW_DAYS)
         page = self._show(scores, "home", visit)
         pull = self._behaviour.need_pull(visit.customer, page.rows, visit.day)
         self._look(visit, page, pull - 0.4, "home", None)
@@ -161,7 +168,8 @@ class Simulation:
         request = opaque("request", self._seed, len(self.log.queries), 16)
         self._write(visit, EventKind.SEARCH, query=query.text, request=request)
         matched = self._search.scores(query.text)
-        matched = matched + 1.5 * self._languages[visit.language] + 0.35 * self._popular.level(visit.day)
+        matched = matched + 1.5 * self._languages[visit.language] + 0.25 * self._popular.level(visit.day)
+        matched = matched + self._rng.normal(0.0, 0.4, len(matched))
         page = self._show(matched, "search", visit)
         grades = self._grader.grades(query.intent)[page.rows]
         return self._look(visit, page, GRADE_PULL[grades], "search", (query.text, request))
@@ -203,6 +211,7 @@ class Simulation:
     def _open(self, visit: _Visit, row: int, pull: float, surface: str) -> None:
         rng = self._rng
         visit.opened[row] = pull
+        self._recent[visit.customer].append(row)
         visit.pause(rng, 1.0)
         self._write(visit, EventKind.VIEW, row, properties={"surface": surface})
         self._popular.add(row, 1.0, visit.day)
@@ -226,7 +235,8 @@ class Simulation:
         """The strip on a product page: popular items of the same type and of its complements."""
         kind = int(self._goods.type[row])
         related = 6.0 * self._of_type[kind] + 5.0 * (self._behaviour.world.partners[kind][self._goods.type] > 0)
-        scores = related + self._popular.level(visit.day) + self._noise + 4.0 * self._languages[visit.language]
+        scores = related + 0.5 * self._popular.level(visit.day) + 4.0 * self._languages[visit.language]
+        scores = scores + self._rng.normal(0.0, 0.7, len(scores))
         scores[row] = -40.0
         page = self._show(scores, "product", visit)
         pull = self._behaviour.need_pull(visit.customer, page.rows, visit.day)
