@@ -19,7 +19,9 @@ _ENTRIES = ("item", "entry")
 _DEPTH = 64
 OWN = "s:"
 """Prefix of elements that hold what Google has no word for, in feeds that we write."""
-_REPLACED_BY_OWN = {"codes": ("gtin", "mpn"), "category": ("product_type",)}
+_WHOLE = {"image_link", "additional_image_link", "gtin", "mpn", "codes", "videos"}
+"""Elements that hold one value each and are never cut at commas and blanks."""
+_REPLACED_BY_OWN = {"codes": ("gtin", "mpn")}
 
 
 class MerchantReader(TextReader):
@@ -149,10 +151,14 @@ class _Collector(ContentHandler):
 
     def _finish(self, entry: dict[str, Any]) -> dict[str, Any] | Reject:
         own = {key.removeprefix(OWN): entry.pop(key) for key in list(entry) if key.startswith(OWN)}
+        if path := own.pop("category", None):
+            entry["product_type"] = path if isinstance(path, list) else [path]
         for key, value in own.items():
             for standard in _REPLACED_BY_OWN.get(key, ()):
                 entry.pop(standard, None)
             entry[key] = value
+        for key in _WHOLE & entry.keys():
+            entry[key] = entry[key] if isinstance(entry[key], list) else [entry[key]]
         return too_large(entry, self._limit)
 
 
