@@ -143,7 +143,7 @@ def _draw_query(
     needs = behaviour.needs(customer, 100.0)
     goods = behaviour.goods
     kind = int(rng.choice(len(needs), p=needs))
-    rows = np.flatnonzero((goods.type == kind) & (goods.language == language) & ~goods.hidden)
+    rows = np.flatnonzero((goods.type == kind) & (goods.language == language))
     return phrase(words, goods, int(rng.choice(rows)), rng, unseen=unseen)
 
 
