@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from shopkeeper.progress import span
 
 Integers = NDArray[np.int64]
 _CHARACTERS_A_TOKEN = 64
 _SHOWN = 512
+_CHUNK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Batcher:
         self.tokenizer.enable_truncation(max_length=self.max_length, strategy="longest_first")
 
     def texts(self, texts: Sequence[str], side: str, size: int) -> Iterator[Batch]:
-        """Batches of at most `size` texts, longest first."""
+        """Batches of at most `size` texts, of like lengths."""
         prefix = self.prefixes.get(side, "")
         return self._batches([prefix + self._clean(text) for text in texts], size)
 
@@ -63,7 +64,7 @@ class Batcher:
         return self.texts(firsts, "", size) if seconds is None else self.pairs(firsts, seconds, size)
 
     def pairs(self, firsts: Sequence[str], seconds: Sequence[str], size: int) -> Iterator[Batch]:
-        """Batches of at most `size` pairs, longest first.
+        """Batches of at most `size` pairs, of like lengths.
 
         A tokenizer without a template for pairs (most causal models) sees the two texts on two lines.
         """
@@ -76,21 +77,28 @@ class Batcher:
         return clean(text, self.max_length * _CHARACTERS_A_TOKEN)
 
     def _batches(self, inputs: Sequence[str] | Sequence[tuple[str, str]], size: int) -> Iterator[Batch]:
-        encoded = self.tokenizer.encode_batch(list(inputs))
-        order = sorted(range(len(encoded)), key=lambda row: -len(encoded[row].ids))
-        for start in range(0, len(order), max(1, size)):
-            rows = order[start : start + max(1, size)]
-            longest = max(1, len(encoded[rows[0]].ids))
-            ids = np.full((len(rows), longest), self.pad, dtype=np.int64)
-            mask = np.zeros((len(rows), longest), dtype=np.int64)
-            types = np.zeros((len(rows), longest), dtype=np.int64)
-            mask[:, 0] = 1
-            for at, row in enumerate(rows):
-                count = len(encoded[row].ids)
-                ids[at, :count] = encoded[row].ids
-                types[at, :count] = encoded[row].type_ids
-                mask[at, :count] = 1
-            yield Batch(np.array(rows, dtype=np.int64), ids, mask, types)
+        """Tokenises a few thousand at a time, so that memory stays small, and sorts those by length."""
+        size = max(1, size)
+        chunk = max(size, _CHUNK)
+        for start in range(0, len(inputs), chunk):
+            encoded = self.tokenizer.encode_batch(list(inputs[start : start + chunk]))
+            order = sorted(range(len(encoded)), key=lambda at: -len(encoded[at].ids))
+            for first in range(0, len(order), size):
+                places = order[first : first + size]
+                yield self._padded([encoded[at] for at in places], [start + at for at in places])
+
+    def _padded(self, encoded: Sequence[Encoding], rows: Sequence[int]) -> Batch:
+        longest = max(1, len(encoded[0].ids))
+        ids = np.full((len(rows), longest), self.pad, dtype=np.int64)
+        mask = np.zeros((len(rows), longest), dtype=np.int64)
+        types = np.zeros((len(rows), longest), dtype=np.int64)
+        mask[:, 0] = 1
+        for at, one in enumerate(encoded):
+            count = len(one.ids)
+            ids[at, :count] = one.ids
+            types[at, :count] = one.type_ids
+            mask[at, :count] = 1
+        return Batch(np.array(rows, dtype=np.int64), ids, mask, types)
 
 
 def clean(text: str, longest: int) -> str:

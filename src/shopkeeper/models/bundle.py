@@ -87,7 +87,7 @@ class Bundle:
 
         Args:
             prefer: The ONNX graph, or PyTorch; PyTorch is also used when there is no graph.
-            threads: CPU threads of one call of the graph.
+            threads: Texts of one call that the graph takes at the same time.
 
         Raises:
             ModelError: This bundle has none.
