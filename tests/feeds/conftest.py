@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from shopkeeper.store import feeds
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.feeds import ImportReport
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # so that the `bench` package is found however pytest was started
 
 
 class Bench:

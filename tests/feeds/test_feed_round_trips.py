@@ -99,14 +99,14 @@ def fill(store):
 
 
 @pytest.mark.parametrize("kind", ["products", "events", "reviews", "judgements"])
-@pytest.mark.parametrize("format", TABLES)
+@pytest.mark.parametrize("form", TABLES)
 @pytest.mark.parametrize("packed", [False, True])
-def test_every_format_brings_back_what_was_exported(bench, kind, format, packed):
-    if packed and format == "parquet":
+def test_every_format_brings_back_what_was_exported(bench, kind, form, packed):
+    if packed and form == "parquet":
         pytest.skip("Parquet is packed already")
     fill(bench.store)
-    path = bench.folder / (f"out.{format}.gz" if packed else f"out.{format}")
-    count = getattr(feeds, f"export_{kind}")(bench.store, path, format)
+    path = bench.folder / (f"out.{form}.gz" if packed else f"out.{form}")
+    count = getattr(feeds, f"export_{kind}")(bench.store, path, form)
     assert count == {"products": 4, "events": 4, "reviews": 2, "judgements": 2}[kind]
     same = bench.take(kind, path.name)
     assert (same.unchanged, same.added, same.updated, same.rejected) == (count, 0, 0, 0), bench.refused()
@@ -159,12 +159,12 @@ items = st.builds(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(items, min_size=1, max_size=4, unique_by=lambda item: item.id), st.sampled_from([*TABLES, "xml"]))
-def test_any_catalogue_survives_a_round_trip(catalogue, format):
+def test_any_catalogue_survives_a_round_trip(catalogue, form):
     with tempfile.TemporaryDirectory() as folder:
-        path, rejects = Path(folder) / f"out.{format}", Path(folder) / "rejects.jsonl"
+        path, rejects = Path(folder) / f"out.{form}", Path(folder) / "rejects.jsonl"
         with open_store(f"sqlite:///{folder}/a.db") as store:
             store.catalogue.put(catalogue)
-            feeds.export_products(store, path, format)
+            feeds.export_products(store, path, form)
             report = feeds.import_products(path, store, rejects=rejects)
             assert report.rejected == 0, rejects.read_text()
             found = {item.id: item for item in store.catalogue.scan()}
@@ -205,6 +205,6 @@ def test_exports_refuse_unknown_formats_and_unwritable_places(bench):
     with pytest.raises(InputError, match="format"):
         feeds.export_events(bench.store, bench.folder / "a.xml", "xml")
     (bench.folder / "file").write_text("")
-    for format in ("csv", "parquet"):
+    for form in ("csv", "parquet"):
         with pytest.raises(InputError, match="written"):
-            feeds.export_products(bench.store, bench.folder / "file" / "a", format)
+            feeds.export_products(bench.store, bench.folder / "file" / "a", form)

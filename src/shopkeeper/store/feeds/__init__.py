@@ -1,6 +1,12 @@
 """Import and export: shops' files in, records out, and the other way round."""
 
-from shopkeeper.store.feeds.exporting import export_events, export_judgements, export_products, export_reviews
+from shopkeeper.store.feeds.exporting import (
+    export_events,
+    export_judgements,
+    export_products,
+    export_reviews,
+    item_cells,
+)
 from shopkeeper.store.feeds.importing import (
     import_events,
     import_judgements,
@@ -24,6 +30,7 @@ __all__ = [
     "import_judgements",
     "import_products",
     "import_reviews",
+    "item_cells",
     "load_mapping",
     "parse_mapping",
     "read_products",
