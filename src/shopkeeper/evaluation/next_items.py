@@ -111,7 +111,8 @@ def split_time(frame: pl.DataFrame, shelf: Shelf, start: float, end: float) -> S
     owning, owners = read(before.filter(bought), shelf)
     place = {name: user for user, name in enumerate(owners)}
     owned = _past(owning, np.array([place.get(name, -1) for name in asked], dtype=np.int64)).weights(1.0, width)
-    new = np.asarray(owned[ahead.users, ahead.rows]).ravel() == 0
+    had = owned.tocoo()
+    new = ~np.isin(ahead.users * width + ahead.rows, had.row * np.int64(width) + had.col)
     split = Split(learn, past, owned, ahead.users[new], ahead.rows[new], start)
     return split.take(np.unique(split.users))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -99,6 +99,24 @@ class RecommendTask:
         history = fold([0], [row], [1.0], [0.0], 1)
         mask = self._allowed(request, history, len(self.shelf))
         return self._ranked(request, self.behaviour, _Known(history, {row: (request.items[0], FOCUS)}), mask, began)
+
+    def without(self, request: Request, evidence: str, items: Sequence[str]) -> Floats:
+        """The scores of `items` had the customer never touched the item `evidence`, all else equal: the removal test.
+
+        Returns:
+            float32 (len(items),), on the scale of `Hit.score`.
+
+        Raises:
+            NotFoundError: One of `items` is unknown.
+        """
+        history, behind = self._person(request).history, self.shelf.row(evidence)
+        strengths = np.where(history.rows == behind, np.float32(0), history.strengths)
+        rest = replace(history, strengths=strengths.astype(np.float32))
+        scores = self.behaviour.blended(rest, len(self.shelf))[0]
+        rows = self.shelf.rows(items)
+        if len(rows) != len(items):
+            raise NotFoundError("Some of the items are unknown.", where="items", cure="Use ids of the catalogue.")
+        return scores[rows]
 
     def put(self, items: Sequence[Item], vectors: Floats | None = None) -> None:
         """Make new or changed items recommendable at once; the shelf has them already.
