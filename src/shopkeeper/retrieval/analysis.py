@@ -13,8 +13,7 @@ import re
 import threading
 import unicodedata
 import warnings
-from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import Stemmer
@@ -58,50 +57,14 @@ _UNITS = {
     "volts": "v",
 }
 """Written-out units and what they are counted as."""
-_PLAIN_UNITS = [
-    "kb",
-    "mb",
-    "gb",
-    "tb",
-    "mhz",
-    "ghz",
-    "hz",
-    "khz",
-    "mm",
-    "cm",
-    "m",
-    "km",
-    "ft",
-    "yd",
-    "g",
-    "mg",
-    "kg",
-    "lb",
-    "lbs",
-    "oz",
-    "ml",
-    "cl",
-    "l",
-    "v",
-    "w",
-    "kw",
-    "kwh",
-    "wh",
-    "mah",
-    "ah",
-    "va",
-    "ma",
-    "mp",
-    "fps",
-    "rpm",
-    "dpi",
-    "ppm",
-    "btu",
-    "db",
-]
+_PLAIN_UNITS = frozenset(
+    ["kb", "mb", "gb", "tb", "mhz", "ghz", "hz", "khz", "mm", "cm", "m", "km", "ft", "yd", "g", "mg", "kg", "lb", "lbs", "oz", "ml", "cl", "l", "v", "w", "kw", "kwh", "wh", "mah", "ah", "va", "ma", "mp", "fps", "rpm", "dpi", "ppm", "btu", "db"]
+)
 _UNIT = "|".join(re.escape(unit) for unit in sorted({*_UNITS, *_PLAIN_UNITS}, key=len, reverse=True))
 _QUANTITY = re.compile(rf"(?:(?<![a-z0-9.,])|(?<=\dx))(\d+(?:,\d{{3}})*(?:\.\d+)?)[ \-]?({_UNIT})(?![a-z0-9])")
 _TOKEN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[-./+'’&_][^\W_{_HAN}]+)*")
+_WHOLE = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join({*_UNITS.values(), *_PLAIN_UNITS})})")
+_DIGIT = re.compile(r"\d")
 _JOINTS = re.compile(r"[-./+'’&_]")
 _LONGEST = 64
 _MOST = 100_000
@@ -136,7 +99,7 @@ def terms(text: str) -> list[str]:
     >>> terms("不锈钢保温杯500毫升")
     ['不锈', '不锈钢', '保温', '保温杯', '500ml']
     """
-    return [term for term, _ in _pieces(normalise(text))]
+    return [term for token in _tokens(text) for term in _of_token(token)[0]]
 
 
 def words(text: str) -> list[tuple[str, str]]:
@@ -145,7 +108,7 @@ def words(text: str) -> list[tuple[str, str]]:
     >>> words("Running shoes")
     [('run', 'running'), ('shoe', 'shoes')]
     """
-    return list(_pieces(normalise(text)))
+    return [pair for token in _tokens(text) for pair in zip(*_of_token(token), strict=True)]
 
 
 def is_chinese(text: str) -> bool:
@@ -157,36 +120,42 @@ def is_chinese(text: str) -> bool:
     return re.search(f"[{_HAN}]", text) is not None
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str]]:
-    place = 0
-    for quantity in _QUANTITY.finditer(text):
-        yield from _plain(text[place : quantity.start()])
-        number, unit = quantity.groups()
-        yield f"{number.replace(',', '')}{_UNITS.get(unit, unit)}", quantity.group()
-        place = quantity.end()
-    yield from _plain(text[place:] if place else text)
+def _tokens(text: str) -> list[str]:
+    text = normalise(text)
+    if _DIGIT.search(text):
+        text = _QUANTITY.sub(_glued, text)
+    found: list[str] = _TOKEN.findall(text)
+    return found
 
 
-def _plain(text: str) -> Iterator[tuple[str, str]]:
-    for token in _TOKEN.findall(text):
-        if len(token) > _LONGEST:
-            token = token[:_LONGEST]
-        if "\u3400" <= token[0] <= "\u9fff" or "\uf900" <= token[0] <= "\ufaff":
-            yield from ((word, word) for word in _chinese().cut_for_search(token, HMM=False))
-        elif token.isalpha():
-            yield _stemmer().stemWord(token), token
-        else:
-            yield from _code(token)
+def _glued(quantity: re.Match[str]) -> str:
+    number, unit = quantity.groups()
+    return f"{number.replace(',', '')}{_UNITS.get(unit, unit)} "
 
 
-def _code(token: str) -> Iterator[tuple[str, str]]:
+@lru_cache(maxsize=200_000)
+def _of_token(token: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Terms of a token, and the word to show for each."""
+    if re.match(f"[{_HAN}]", token):
+        cut = tuple(_chinese().cut_for_search(token, HMM=False))  # no guessing by context: index and query must agree
+        return cut, cut
+    token = token[:_LONGEST]
+    if token.isalpha():
+        return (_stem(token),), (token,)
+    if _WHOLE.fullmatch(token):
+        return (token,), (token,)
     parts = [part for part in _JOINTS.split(token) if part]
     if len(parts) == 2 and parts[1] == "s" and not token.endswith("-s"):  # men's
         parts = parts[:1]
-    elif len(parts) > 1:
-        yield _stemmer().stemWord("".join(parts)), token
-    for part in parts:
-        yield _stemmer().stemWord(part), part
+    found = [_stem(part) for part in parts]
+    if len(parts) > 1:
+        return (_stem("".join(parts)), *found), (token, *parts)
+    return tuple(found), tuple(parts)
+
+
+def _stem(word: str) -> str:
+    stem: str = _stemmer().stemWord(word)
+    return stem
 
 
 def _stemmer() -> Stemmer.Stemmer:
@@ -206,9 +175,8 @@ def _dictionary() -> Any:
 
     jieba.setLogLevel(logging.WARNING)
     cutter = jieba.Tokenizer()
-    cutter.FREQ, cutter.total = cutter.gen_pfdict(
-        cutter.get_dict_file()
-    )  # unlike initialize: no cache in a shared folder
+    # unlike its own initialize(), this leaves and reads no cache in a folder that others can write to
+    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
     cutter.initialized = True
     return cutter
 

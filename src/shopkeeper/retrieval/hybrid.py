@@ -1,0 +1,159 @@
+"""Search by words and by meaning at once: candidates of both, each scored by both, one weighted sum.
+
+    score = words x bm25 / best bm25 of the query + (1 - words) x (cosine - lowest) / (highest - lowest)
+
+Lowest, highest and best are taken over the query's candidates. A candidate that only one of the two found still gets its
+true score from the other: BM25 from the terms of its row, the cosine from its vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from shopkeeper.models.text import Encoder, Floats
+from shopkeeper.records import Item
+from shopkeeper.retrieval.lexical import BOOSTS, LexicalIndex
+from shopkeeper.retrieval.shelf import Mask, Rows, Scores
+from shopkeeper.retrieval.vectors import VectorIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Fusion:
+    """How words and meaning are added up.
+
+    Attributes:
+        words: Share of the words in [0, 1]; the meaning has the rest.
+        boosts: How much each field of words counts.
+    """
+
+    words: float = 0.5
+    boosts: Mapping[str, float] = field(default_factory=lambda: dict(BOOSTS))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data that `from_json` reads back."""
+        return {"words": self.words, "boosts": dict(self.boosts)}
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any]) -> Fusion:
+        """Read what `to_json` wrote."""
+        return cls(float(tree["words"]), {name: float(boost) for name, boost in tree["boosts"].items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Candidates of a query, best first; all arrays have one entry a candidate.
+
+    Attributes:
+        rows: int64 (n,).
+        scores: float32 (n,), what they are ordered by; the sum of the next two.
+        words: float32 (n,), what the words gave.
+        meaning: float32 (n,), what the meaning gave.
+        cosine: float32 (n,), similarity of query and item as the encoder sees it.
+    """
+
+    rows: Rows
+    scores: Scores
+    words: Scores
+    meaning: Scores
+    cosine: Scores
+
+    def __len__(self) -> int:
+        """Number of candidates."""
+        return len(self.rows)
+
+
+class HybridIndex:
+    """Words and meaning over the rows of one shelf.
+
+    Args:
+        encoder: Encodes items and, by `encode`, queries.
+        fusion: Tuned by `recipes.fusion`, or the default.
+        exact_below: See `vectors.VectorIndex`.
+        candidates: Taken from the vectors; five times as many from the words, which cost less.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        fusion: Fusion | None = None,
+        *,
+        exact_below: int = 50_000,
+        candidates: int = 200,
+    ) -> None:
+        self.encoder = encoder
+        self.fusion = fusion or Fusion()
+        self.lexical = LexicalIndex(self.fusion.boosts)
+        self.vectors = VectorIndex(encoder.dimension, exact_below)
+        self._candidates = candidates
+
+    def __len__(self) -> int:
+        """Number of rows that can be found."""
+        return len(self.lexical)
+
+    def upsert(self, rows: Rows, items: Sequence[Item], vectors: Floats | None = None) -> Floats:
+        """Add or replace rows; they are found by words and meaning when this returns.
+
+        Args:
+            rows: int64 (n,), distinct.
+            items: The items of these rows.
+            vectors: float32 (n, d) where they are at hand; encoded here when None.
+
+        Returns:
+            The vectors, float32 (n, d).
+        """
+        if vectors is None:
+            vectors = self.encoder.encode([item.text for item in items], "passage")
+        self.vectors.upsert(rows, vectors)
+        self.lexical.upsert(rows, items)
+        return vectors
+
+    def remove(self, rows: Rows) -> None:
+        """Take rows out; unknown ones are ignored."""
+        self.lexical.remove(rows)
+        self.vectors.remove(rows)
+
+    def encode(self, query: str) -> Floats:
+        """The vector of a query, float32 (d,)."""
+        vector: Floats = self.encoder.encode([query], "query")[0]
+        return vector
+
+    def search(self, query: str, vector: Floats | None = None, allowed: Mask | None = None) -> Found:
+        """All candidates of a query.
+
+        Args:
+            query: What was typed.
+            vector: Its vector, float32 (d,); encoded here when None.
+            allowed: bool (rows,), which rows may be found; rows beyond its end may not.
+        """
+        if vector is None:
+            vector = self.encode(query)
+        by_words, _ = self.lexical.search(query, 5 * self._candidates, allowed)
+        by_meaning, _ = self.vectors.search(vector, self._candidates, allowed)
+        rows = np.union1d(by_words, by_meaning)
+        return fuse(rows, self.lexical.scores(query, rows), self.vectors.scores(vector, rows), self.fusion.words)
+
+
+def fuse(rows: Rows, bm25: Scores, cosine: Scores, words: float) -> Found:
+    """Bring both scores to one scale and add them up.
+
+    Args:
+        rows: int64 (n,), distinct.
+        bm25: float32 (n,), 0 where no word matches.
+        cosine: float32 (n,).
+        words: Share of the words in [0, 1].
+
+    Returns:
+        The rows ordered by the sum, equal ones by row.
+    """
+    if not len(rows):
+        return Found(rows, *(np.zeros(0, dtype=np.float32) for _ in range(4)))
+    by_words = np.float32(words) * bm25 / max(float(bm25.max()), 1e-9)
+    low, high = float(cosine.min()), float(cosine.max())
+    by_meaning = np.float32(1 - words) * (cosine - np.float32(low)) / max(high - low, 1e-9)
+    scores = by_words + by_meaning
+    order = np.lexsort((rows, -scores))
+    return Found(rows[order], scores[order], by_words[order], by_meaning[order], cosine[order])
