@@ -126,9 +126,9 @@ def _zero_shot(practice: Practice) -> dict[str, Scorer]:
     from shopkeeper.models.backbones import load_backbone
     from shopkeeper.models.encoders import TorchEncoder
     from shopkeeper.models.static import StaticEncoder
-    from shopkeeper.settings import Settings
+    from shopkeeper.settings import load
 
-    settings = Settings()
+    settings = load()
     minilm = TorchEncoder(load_backbone("minilm", settings))
     static = StaticEncoder()
     return {"minilm": vectors(practice, minilm.encode), "use-multilingual": vectors(practice, static.encode)}

@@ -34,6 +34,8 @@ def picture(words: Vocabulary, goods: Goods, row: int, seed: int) -> bytes:
     group = np.random.default_rng([seed, 7, int(goods.group[row])])
     base = _base(words, goods, row, group)
     backdrop = _mix(base, (255, 255, 255), 0.86) if group.random() < 0.6 else _greys(group)
+    if min(base) > 205:  # pale things stand out on a darker ground
+        backdrop = _mix(backdrop, (96, 104, 118), 0.38)
     size = SIDE * _SUPER
     canvas = Image.new("RGB", (size, size), backdrop)
     _dress(canvas, goods, row, rng)
@@ -70,7 +72,7 @@ def _base(words: Vocabulary, goods: Goods, row: int, rng: np.random.Generator) -
 
 def _muted(rng: np.random.Generator) -> RGB:
     middle = rng.uniform(90, 180)
-    return _rgb(middle + rng.normal(0.0, 38.0, 3))
+    return _rgb(middle + rng.normal(0.0, 24.0, 3))
 
 
 def _greys(rng: np.random.Generator) -> RGB:
