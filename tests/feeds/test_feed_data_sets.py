@@ -54,6 +54,7 @@ def test_chorus_items_have_readable_attributes():
     assert len(sets.chorus_judgements(DATA)) == 3_668
 
 
+@pytest.mark.slow
 def test_beauty_as_feed_and_event_files(bench):
     need("amazon-2014-seqrec")
     files = sets.amazon_files(DATA, "beauty", bench.folder)
