@@ -20,6 +20,7 @@ from shopkeeper.web.visits import Trail, Visit, answered_request, trail
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 _ROW = 12
+_SHORT = 6
 _REVIEWS = 20
 _CUSTOMERS = 24
 
@@ -51,9 +52,7 @@ async def basket(request: Request) -> Response:
 def _home(desk: Desk, visit: Visit) -> Response:
     t, seen = translator(visit.language), trail(desk, visit)
     known = bool(seen.steps or visit.customer)
-    everything = desk.search(
-        visit.ask(sort="newest", limit=_ROW, surface="home-new", customer="", session=visit.session)
-    )
+    everything = desk.search(visit.ask(sort="newest", limit=_SHORT, surface="home-new"))
     mine = desk.recommend(visit.ask(limit=_ROW, surface="home-for-you"))
     shelves = [
         _shelf(
@@ -68,7 +67,7 @@ def _home(desk: Desk, visit: Visit) -> Response:
     shown = {hit.item for hit in mine.hits}
     if known:
         shelves += _because(desk, visit, seen, shown)
-        popular = desk.search(visit.ask(sort="popular", limit=_ROW, surface="home-popular"))
+        popular = desk.search(visit.ask(sort="popular", limit=_SHORT, surface="home-popular"))
         shelves.append(_shelf(desk, visit, popular, "popular", t("popular"), more=Listing(sort="popular").href()))
     shelves.append(_shelf(desk, visit, everything, "new", t("new"), more=Listing(sort="newest").href()))
     return render(
@@ -89,7 +88,7 @@ def _because(desk: Desk, visit: Visit, seen: Trail, shown: set[str]) -> list[She
     item = items_of(desk, [behind]).get(behind)
     if item is None:
         return []
-    answer = desk.similar(visit.ask(items=(item.id,), limit=_ROW, surface="home-because"))
+    answer = desk.similar(visit.ask(items=(item.id,), limit=_SHORT, surface="home-because"))
     title = translator(visit.language)("because", title=item.title)
     return [_shelf(desk, visit, answer, "because", title, more=product_path(item.id))] if shown else []
 
@@ -119,7 +118,7 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
     count, offered = pages(answer.total, size, form.page)
     shelves = []
     if not answer.hits:
-        other = desk.recommend(visit.ask(limit=_ROW // 2, surface="search-empty"))
+        other = desk.recommend(visit.ask(limit=_SHORT, surface="search-empty"))
         shelves.append(_shelf(desk, visit, other, "meanwhile", t("meanwhile")))
     return render(
         "search.html",
@@ -147,7 +146,7 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
         raise NotFoundError("There is no such product.", where=name)
     desk.record(_looked_at(link, visit, item))
     seen = trail(desk, visit)
-    answer = desk.similar(visit.ask(items=(item.id,), limit=_ROW, surface="product"))
+    answer = desk.similar(visit.ask(items=(item.id,), limit=_SHORT, surface="product"))
     reviews = [
         passage for passage in desk.shop.store.words.of_item(item.id, _REVIEWS) if passage.kind is PassageKind.REVIEW
     ]
@@ -190,10 +189,10 @@ def _basket(desk: Desk, visit: Visit) -> Response:
     lines = [(items[name], pieces) for name, pieces in seen.basket.items() if name in items]
     shelves = []
     if lines:
-        answer = desk.recommend(visit.ask(items=tuple(items), limit=_ROW // 2, surface="basket"))
+        answer = desk.recommend(visit.ask(items=tuple(items), limit=_SHORT, surface="basket"))
         shelves.append(_shelf(desk, visit, answer, "with", t("basket_with")))
     else:
-        answer = desk.recommend(visit.ask(limit=_ROW // 2, surface="basket-empty"))
+        answer = desk.recommend(visit.ask(limit=_SHORT, surface="basket-empty"))
         shelves.append(_shelf(desk, visit, answer, "meanwhile", t("meanwhile")))
     return render("basket.html", desk, visit, seen, here="/basket", lines=lines, totals=totals(lines), shelves=shelves)
 

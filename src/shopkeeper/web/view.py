@@ -101,16 +101,9 @@ def money(amount: float, currency: str) -> str:
     return f"{symbol}{number}" if symbol else f"{number} {currency}".strip()
 
 
-def picture(item: Item, place: int = 0) -> str:
-    """Address of a picture: an https address as it is, a path under /media; empty when there is none."""
-    if place >= len(item.images):
-        return ""
-    image = item.images[place]
-    if image.startswith("https://"):
-        return image if urlsplit(image).netloc else ""
-    if "://" in image or image.startswith(("//", "data:", "javascript:")):
-        return ""
-    return f"/media/{quote(image.lstrip('/'))}"
+def pictures(item: Item) -> list[str]:
+    """Addresses of the pictures that can be shown: https ones as they are, paths under /media."""
+    return [address for image in item.images if (address := _picture(image))]
 
 
 def hue(item: Item) -> int:
@@ -165,7 +158,7 @@ def templates() -> Environment:
         in_language=in_language,
         price=price,
         money=money,
-        picture=picture,
+        pictures=pictures,
         hue=hue,
         initial=initial,
         stars=stars,
@@ -199,6 +192,14 @@ def render(
         )
     )
     return HTMLResponse(text, status)
+
+
+def _picture(image: str) -> str:
+    if image.startswith("https://"):
+        return image if urlsplit(image).netloc else ""
+    if not image or "://" in image or image.startswith(("//", "data:", "javascript:")):
+        return ""
+    return f"/media/{quote(image.lstrip('/'))}"
 
 
 def _href(hit: Hit, answer: Answer) -> str:
