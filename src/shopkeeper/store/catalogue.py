@@ -20,7 +20,7 @@ class SqlCatalogue:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._items: Records[Item] = Records(database, items, _encode, _decode, _note)
+        self._items: Records[Item] = Records(database, items, _encode, _decode, self._note)
 
     def put(self, items: Iterable[Item]) -> Changes:
         """Add or replace items by id, 5,000 to a transaction, so that any iterable costs bounded memory.
@@ -72,10 +72,10 @@ class SqlCatalogue:
         with self._database.reading() as connection:
             return connection.execute(sa.select(sa.func.max(catalogue_changes.c.version))).scalar_one() or 0
 
-
-def _note(connection: Connection, ids: Sequence[str], removed: bool) -> None:
-    connection.execute(sa.delete(catalogue_changes).where(catalogue_changes.c.item.in_(ids)))
-    connection.execute(sa.insert(catalogue_changes), [{"item": item, "removed": removed} for item in ids])
+    def _note(self, connection: Connection, ids: Sequence[str], removed: bool) -> None:
+        connection.execute(sa.delete(catalogue_changes).where(catalogue_changes.c.item.in_(ids)))
+        rows = [{"item": item, "removed": removed} for item in ids]
+        self._database.write_rows(connection, self._database.insert(catalogue_changes), rows)
 
 
 def _encode(item: Item) -> Row:

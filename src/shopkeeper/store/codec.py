@@ -60,11 +60,10 @@ def packed(value: Sequence[Any] | Mapping[str, Any], where: str) -> str:
         return "{}" if isinstance(value, Mapping) else "[]"
     plain = dict(value) if isinstance(value, Mapping) else list(value)
     leaves = [*plain, *plain.values()] if isinstance(plain, dict) else plain
-    for leaf in leaves:
-        if isinstance(leaf, float) and not math.isfinite(leaf):
-            raise InputError("A number must be finite.", where=where, cure="Leave it out when it is unknown.")
-        if isinstance(leaf, str) and "\x00" in leaf:
-            raise InputError("A NUL character cannot be stored.", where=where, cure="Remove it from the text.")
+    if "\x00" in "".join(leaf for leaf in leaves if isinstance(leaf, str)):
+        raise InputError("A NUL character cannot be stored.", where=where, cure="Remove it from the text.")
+    if not all(math.isfinite(leaf) for leaf in leaves if isinstance(leaf, float)):
+        raise InputError("A number must be finite.", where=where, cure="Leave it out when it is unknown.")
     try:
         return orjson.dumps(plain, option=orjson.OPT_SERIALIZE_NUMPY).decode()
     except TypeError as error:

@@ -54,8 +54,7 @@ class SqlEventLog:
         """Write several batches in one transaction; how many events of each were new, earlier batches first served."""
         encoded = [[dict(zip(_COLUMNS, _encode(event), strict=True)) for event in batch] for batch in batches]
         with self._database.writing(events) as connection:
-            counting = connection.execution_options(preserve_rowcount=True)
-            return [counting.execute(self._insert, rows).rowcount if rows else 0 for rows in encoded]
+            return [self._database.write_rows(connection, self._insert, rows) for rows in encoded]
 
     def scan(
         self,

@@ -14,7 +14,7 @@ from shopkeeper.store.protocols import Changes
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-Hook = Callable[[Connection, Sequence[str], bool], None]
+Hook = Callable[[Connection, Sequence[str], bool], object]
 
 CHUNK = 5_000
 """Rows per transaction of a write and per query of a scan."""
@@ -123,7 +123,8 @@ class Records(Generic[T]):
                 wanted[key] = row
             if wanted:
                 names = self._names
-                connection.execute(self._upsert, [dict(zip(names, row, strict=True)) for row in wanted.values()])
+                rows = [dict(zip(names, row, strict=True)) for row in wanted.values()]
+                self._database.write_rows(connection, self._upsert, rows)
                 self._tell(connection, [key[0] for key in wanted], removed=False)
         return Changes(added, updated, len(chunk) - added - updated)
 
