@@ -71,7 +71,8 @@ def _compare(store: SqlStore, practice: Practice, settings: Settings, seed: int)
     ideal = _ideal(practice, shelf, store, asked)
     _post(store, practice, future=True)
     frame = store.events.frame()
-    split = split_time(frame, shelf, practice.cut.timestamp(), frame["time"].dt.timestamp("ms").max() / 1000 + 1)  # type: ignore[operator]
+    end = practice.events[-1].time.timestamp() + 1
+    split = split_time(frame, shelf, practice.cut.timestamp(), end)
     systems: list[tuple[str, Scorer, float]] = [
         ("popularity", _alone(behaviour.sources["popular"], width), 0.0),
         ("item-kNN, tuned", _alone(behaviour.sources["together"], width), 0.0),
@@ -113,13 +114,12 @@ def _answers(task: RecommendTask, customer: str, practice: Practice) -> list[str
 
 def _reasons(task: RecommendTask, asked: list[str], practice: Practice) -> list[bool]:
     """For every reason that names an item: does the hit's score fall without that item?"""
-    passed = []
+    passed: list[bool] = []
     for customer in asked:
         request = Request(customer=customer, limit=5, time=practice.cut, explain=True)
         for hit in task.answer(request).hits:
-            for reason in hit.reasons:
-                if reason.evidence:
-                    passed.append(bool(task.without(request, reason.evidence[0], [hit.item])[0] < hit.score))
+            named = [reason.evidence[0] for reason in hit.reasons if reason.evidence]
+            passed.extend(bool(task.without(request, item, [hit.item])[0] < hit.score) for item in named)
     return passed
 
 

@@ -116,7 +116,8 @@ class RecommendTask:
         rows = self.shelf.rows(items)
         if len(rows) != len(items):
             raise NotFoundError("Some of the items are unknown.", where="items", cure="Use ids of the catalogue.")
-        return scores[rows]
+        found: Floats = scores[rows]
+        return found
 
     def put(self, items: Sequence[Item], vectors: Floats | None = None) -> None:
         """Make new or changed items recommendable at once; the shelf has them already.

@@ -42,7 +42,7 @@ def welcome(
         shuffled: int64 (rows,), a permutation that breaks ties.
     """
     allowed = shuffled[mask[shuffled]]
-    untried = fresh[allowed] + 1 / (1 + evidence[allowed])
+    untried = fresh[allowed] + np.float32(1) / (1 + evidence[allowed])
     inside = top(untried, min(_POOL, len(allowed) // _EVERY))
     pool = allowed[inside]
     rest = np.delete(allowed, inside)
