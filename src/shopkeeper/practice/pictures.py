@@ -83,10 +83,10 @@ def _greys(rng: np.random.Generator) -> RGB:
 def _light(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Light from one side and a little grain, as a camera would have them."""
     angle = rng.uniform(0.0, 2 * np.pi)
-    line = np.linspace(-1.0, 1.0, SIDE)
-    slope = 7.0 * (np.cos(angle) * line[None, :] + np.sin(angle) * line[:, None])
-    grain = rng.normal(0.0, 1.6, (SIDE, SIDE))
-    pixels = np.asarray(image, dtype=np.float64) + (slope + grain)[:, :, None]
+    line = np.linspace(-7.0, 7.0, SIDE, dtype=np.float32)
+    slope = np.float32(np.cos(angle)) * line[None, :] + np.float32(np.sin(angle)) * line[:, None]
+    grain = np.float32(1.6) * rng.standard_normal((SIDE, SIDE), dtype=np.float32)
+    pixels = np.asarray(image).astype(np.float32) + (slope + grain)[:, :, None]
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
