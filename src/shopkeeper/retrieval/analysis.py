@@ -58,7 +58,47 @@ _UNITS = {
 }
 """Written-out units and what they are counted as."""
 _PLAIN_UNITS = frozenset(
-    ["kb", "mb", "gb", "tb", "mhz", "ghz", "hz", "khz", "mm", "cm", "m", "km", "ft", "yd", "g", "mg", "kg", "lb", "lbs", "oz", "ml", "cl", "l", "v", "w", "kw", "kwh", "wh", "mah", "ah", "va", "ma", "mp", "fps", "rpm", "dpi", "ppm", "btu", "db"]
+    [
+        "kb",
+        "mb",
+        "gb",
+        "tb",
+        "mhz",
+        "ghz",
+        "hz",
+        "khz",
+        "mm",
+        "cm",
+        "m",
+        "km",
+        "ft",
+        "yd",
+        "g",
+        "mg",
+        "kg",
+        "lb",
+        "lbs",
+        "oz",
+        "ml",
+        "cl",
+        "l",
+        "v",
+        "w",
+        "kw",
+        "kwh",
+        "wh",
+        "mah",
+        "ah",
+        "va",
+        "ma",
+        "mp",
+        "fps",
+        "rpm",
+        "dpi",
+        "ppm",
+        "btu",
+        "db",
+    ]
 )
 _UNIT = "|".join(re.escape(unit) for unit in sorted({*_UNITS, *_PLAIN_UNITS}, key=len, reverse=True))
 _QUANTITY = re.compile(rf"(?:(?<![a-z0-9.,])|(?<=\dx))(\d+(?:,\d{{3}})*(?:\.\d+)?)[ \-]?({_UNIT})(?![a-z0-9])")
@@ -130,7 +170,7 @@ def _tokens(text: str) -> list[str]:
 
 def _glued(quantity: re.Match[str]) -> str:
     number, unit = quantity.groups()
-    return f"{number.replace(',', '')}{_UNITS.get(unit, unit)} "
+    return f" {number.replace(',', '')}{_UNITS.get(unit, unit)} "
 
 
 @lru_cache(maxsize=200_000)
