@@ -223,29 +223,29 @@ def test_truncated_parquet_is_an_error_that_says_so(bench):
 
 
 def test_parquet_damaged_inside_keeps_the_rows_before(bench):
-    path = parquet(bench, rows=40_000, row_group_size=10_000, compression="zstd")
+    path = parquet(bench, rows=8_000, row_group_size=2_000, compression="zstd")
     content = bytearray(path.read_bytes())
-    middle = len(content) * 3 // 4
-    content[middle : middle + 2000] = b"\x00" * 2000
+    middle = len(content) * 6 // 10
+    content[middle : middle + 300] = b"\x00" * 300
     path.write_bytes(content)
     report = bench.take("products", "a.parquet")
     assert report.reasons == {"truncated file": 1}
     assert not report.complete
-    assert 10_000 <= report.added < 40_000
+    assert 2_000 <= report.added < 8_000
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
 def test_truncated_gzip_keeps_the_rows_before(bench, name):
-    rows = [{"id": str(i), "title": f"Cup {i} {hash(str(i))}"} for i in range(20_000)]
+    rows = [{"id": str(i), "title": f"Cup {i} {hash(str(i))}"} for i in range(6_000)]
     if "csv" in name:
         text = "id,title\n" + "".join(f"{row['id']},{row['title']}\n" for row in rows)
     else:
         text = "".join(json.dumps(row) + "\n" for row in rows)
     packed = gzip.compress(text.encode())
-    assert bench.take("products", name, packed).added == 20_000
+    assert bench.take("products", name, packed).added == 6_000
     report = bench.take("products", name, packed[: len(packed) // 2])
     assert report.reasons["truncated file"] == 1
-    assert report.unchanged > 5_000
+    assert report.unchanged > 1_000
     assert not report.complete
 
 

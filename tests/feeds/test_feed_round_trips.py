@@ -157,7 +157,7 @@ items = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(items, min_size=1, max_size=4, unique_by=lambda item: item.id), st.sampled_from([*TABLES, "xml"]))
 def test_any_catalogue_survives_a_round_trip(catalogue, form):
     with tempfile.TemporaryDirectory() as folder:

@@ -175,7 +175,11 @@ class ParquetReader:
 
     def rows(self) -> Iterator[Row]:
         """See `Reader.rows`."""
-        batches = self._file.iter_batches(batch_size=_BATCH)
+        batches = (
+            batch
+            for group in range(self._file.num_row_groups)  # one by one, so that damage in one costs no other before it
+            for batch in self._file.iter_batches(batch_size=_BATCH, row_groups=[group])
+        )
         while True:
             try:
                 batch = next(batches)
