@@ -120,7 +120,10 @@ def test_every_source_is_linear_in_the_history(events):
         Again(),
     ):
         weights = folded.weights(source.decay, 8)
-        assert source.scores(weights) == pytest.approx(weights @ source.between(everything, everything), abs=1e-5)
+        expected = weights @ source.between(everything, everything)
+        assert source.scores(weights) == pytest.approx(expected, abs=1e-5)
+        for user in range(6):
+            assert source.scores(weights[[user]])[0] == pytest.approx(expected[user], abs=1e-5)
 
 
 @given(EVENTS, st.permutations(range(8)))

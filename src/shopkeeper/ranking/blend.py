@@ -166,7 +166,7 @@ def tune(examples: Examples, start: Mapping[str, float], *, rounds: int = 3, col
                 for options in _moves(name in cold):
                     blend, best = _improve(examples, blend, best, name, options)
                 progress.advance(ndcg=f"{best:.4f}")
-            if best <= before + 1e-5:
+            if best <= before + _least(examples):
                 break
     return blend
 
@@ -182,10 +182,15 @@ def _improve(
         alone = replace(blend, parts={name: part})
         total = others + alone.combine({name: examples.scores[name]}, examples.known, examples.evidence)
         value = float(examples.ndcg(total).mean())
-        if value > best + 1e-6:
+        if value > best + _least(examples):
             best = value
             blend = replace(blend, parts={**blend.parts, name: part})
     return blend, best
+
+
+def _least(examples: Examples) -> float:
+    """Smallest gain worth a change: a fifth of one user, so that a handful of users does not decide."""
+    return 0.2 / max(len(examples.wanted), 1)
 
 
 def _moves(cold: bool) -> list[Callable[[Part], list[Part]]]:

@@ -36,7 +36,7 @@ _SAMPLE = 4_000
 _CANDIDATES = 100
 """Best items of each source that the blend chooses from while it is tuned."""
 _START: Mapping[str, float] = {
-    "after": 1.0, "together": 0.5, "words": 0.4, "meaning": 0.4, "again": 0.0, "popular": 0.02, "new": 0.0,
+    "after": 1.0, "together": 0.5, "words": 0.4, "meaning": 0.4, "again": 0.0, "popular": 0.05, "new": 0.0,
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from shopkeeper.retrieval.histories import Floats, Histories, Matrix, empty, widen
+from shopkeeper.retrieval.histories import Floats, Histories, Matrix, empty, product, widen
 from shopkeeper.retrieval.shelf import Rows
 
 _LONGEST = 300
@@ -31,7 +31,7 @@ class Neighbours:
         fitted = self.matrix.shape[0]
         width = weights.shape[1]
         known = weights[:, :fitted] if fitted < width else weights
-        return widen((known @ self.matrix).toarray(), width)
+        return widen(product(known, self.matrix), width)
 
     def between(self, history: Rows, items: Rows) -> Floats:
         """The matrix at (history, items), 0 for rows that came after fitting: float32 (h, k)."""

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from shopkeeper.retrieval.histories import Floats, Matrix, empty, widen
+from shopkeeper.retrieval.histories import Floats, Matrix, empty, product, widen
 from shopkeeper.retrieval.shelf import Rows
 
 Analyser = Callable[[str], list[str]]
@@ -100,7 +100,7 @@ class WordNeighbours:
         used = np.unique(weights.indices).astype(np.int64)
         vectors = words.rows(used)
         profile = sp.csr_array(weights[:, used] @ vectors)
-        dense = widen((profile @ words.columns).toarray(), width)
+        dense = widen(product(profile, words.columns), width)
         inside = words.changed < width
         if inside.any():
             dense[:, words.changed[inside]] = (profile @ words.extra[inside].T).toarray()
