@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
-from shopkeeper.tasks.shop import Shop, open_shop
 
 from shopkeeper import settings as settings_module
 from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.auth import Keys
 from shopkeeper.settings import Settings
+from shopkeeper.tasks.shop import Shop, open_shop
 from toyshop import toy_store
 
 
@@ -17,7 +17,12 @@ from toyshop import toy_store
 def toy_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home = tmp_path_factory.mktemp("shop")
     toy_store(home).close()
-    overrides = {"serve.keys_required": True, "serve.body_limit": 20_000, "serve.events_limit": 50}
+    overrides = {
+        "models.encoder": "use-multilingual",
+        "serve.keys_required": True,
+        "serve.body_limit": 20_000,
+        "serve.events_limit": 50,
+    }
     return settings_module.load(home, environ={}, overrides=overrides)
 
 

@@ -24,7 +24,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     Image.new("RGB", (8, 8), "red").save(home / "media" / "toys" / "red 1.png")
     (home / "media" / "note.txt").write_text("not a picture")
     (home / "media" / "out.png").symlink_to(home / "shop.db")
-    opened = open_shop(settings_module.load(home, environ={}, overrides={"serve.demo": True, "name": "Toy & Co"}))
+    opened = open_shop(
+        settings_module.load(
+            home, environ={}, overrides={"models.encoder": "use-multilingual", "serve.demo": True, "name": "Toy & Co"}
+        )
+    )
     yield opened
     opened.close()
 

@@ -12,7 +12,14 @@ from starlette.datastructures import QueryParams
 from shopkeeper import web
 from shopkeeper.records import Availability, Event, EventKind, Item
 from shopkeeper.web.i18n import TEXTS, chosen, translator
-from shopkeeper.web.listing import Listing, brand_choices, category_choices, pages
+from shopkeeper.web.listing import (
+    Listing,
+    attribute_choices,
+    brand_choices,
+    category_choices,
+    pages,
+    price_ranges,
+)
 from shopkeeper.web.view import hue, in_language, initial, money, pictures, stars
 from shopkeeper.web.visits import fold, leaning
 
@@ -139,6 +146,18 @@ def test_chosen_brands_stand_first_even_when_nothing_is_left_of_them():
     assert [c.value for c in brand_choices({"a": 1, "b": 5, "": 9}, ("z",))] == ["z", "b", "a"]
 
 
+def test_attributes_and_price_ranges_come_from_the_facets():
+    facets = {"brand": {"x": 1}, "price": {"0-2.5": 2, "2.5-40": 1}, "colour": {"red": 3, "blue": 1}}
+    choices = attribute_choices(facets, (("size", "L"),))
+    assert [(c.value, c.count, c.chosen) for c in choices["size"]] == [("size:L", 0, True)]
+    assert [(c.value, c.count, c.chosen) for c in choices["colour"]] == [
+        ("colour:red", 3, False),
+        ("colour:blue", 1, False),
+    ]
+    assert choices.keys() == {"size", "colour"}
+    assert price_ranges(facets["price"]) == [("0", "2.5", 2), ("2.5", "40", 1)]
+
+
 @given(st.integers(0, 10_000), st.integers(1, 200), st.integers(1, 300))
 def test_page_numbers(total: int, size: int, page: int):
     count, offered = pages(total, size, page)
@@ -158,7 +177,9 @@ def test_page_numbers(total: int, size: int, page: int):
         brands=st.lists(st.sampled_from(["B&Q", "绿野", "a b"]), unique=True).map(tuple),
         low=st.none() | st.integers(0, 99_999).map(float),
         high=st.just(None),
-        all_stock=st.booleans(),
+        attributes=st.lists(st.sampled_from([("colour", "red"), ("尺寸", "a:b"), ("a b", "x&y")]), unique=True).map(
+            tuple
+        ),
         sort=st.sampled_from(["relevance", "newest"]),
         page=st.integers(1, 50),
     )

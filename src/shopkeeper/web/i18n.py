@@ -18,7 +18,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "basket_count": ("Basket, {count} pieces", "购物篮，{count} 件"),
     "language": ("Language", "语言"),
     "departments": ("Departments", "分类"),
-    "all": ("Everything", "全部商品"),
     "hello": ("Good to see you.", "欢迎光临。"),
     "hello_more": (
         "Look around. Every click teaches this shop what you like, and the shelves below change with it.",
@@ -58,7 +57,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "price": ("Price", "价格"),
     "price_from": ("from", "最低"),
     "price_to": ("to", "最高"),
-    "sold_out_too": ("Sold out too", "含售罄"),
     "sort": ("Sort by", "排序"),
     "sort_relevance": ("Best match", "综合"),
     "sort_price_asc": ("Price, low to high", "价格从低到高"),

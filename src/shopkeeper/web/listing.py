@@ -17,6 +17,8 @@ SORTS = ("relevance", "popular", "newest", "price_asc", "price_desc")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CHOICES = 12
 _DEEPEST = 10_000
+_ATTRIBUTES, _FEW = 4, 8
+_OWN = ("brand", "category", "price")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Listing:
     brands: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
-    all_stock: bool = False
+    attributes: tuple[tuple[str, str], ...] = ()
     sort: str = "relevance"
     page: int = 1
 
@@ -63,7 +65,9 @@ class Listing:
             brands=_several(parameters.getlist("brand")),
             low=low,
             high=high,
-            all_stock=parameters.get("stock") == "all",
+            attributes=tuple(
+                (name, value) for name, _, value in _pairs(parameters.getlist("attribute")) if name and value
+            ),
             sort=sort if sort in SORTS else "relevance",
             page=min(max(int(page), 1), _DEEPEST) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
         )
@@ -76,13 +80,13 @@ class Listing:
             categories=tuple(path_of(name) for name in self.categories),
             price_min=self.low,
             price_max=self.high,
-            sellable=not self.all_stock,
+            attributes=grouped(self.attributes),
         )
 
     @property
     def filtered(self) -> bool:
         """Whether any filter narrows the list."""
-        return bool(self.brands or self.categories or self.low is not None or self.high is not None)
+        return bool(self.brands or self.categories or self.attributes or self.low is not None or self.high is not None)
 
     def href(self, **changes: object) -> str:
         """The address of this form with some values changed; a change of anything but the page starts at page 1."""
@@ -93,7 +97,7 @@ class Listing:
         parameters += [
             (name, f"{amount:g}") for name, amount in (("low", form.low), ("high", form.high)) if amount is not None
         ]
-        parameters += [("stock", "all")] if form.all_stock else []
+        parameters += [("attribute", f"{name}:{value}") for name, value in form.attributes]
         parameters += [("sort", form.sort)] if form.sort != "relevance" else []
         parameters += [("page", str(form.page))] if form.page > 1 else []
         return address("/search", parameters)
@@ -105,6 +109,10 @@ class Listing:
             for name in self.categories
         ]
         chips += [Chip(name, self.href(brands=tuple(b for b in self.brands if b != name))) for name in self.brands]
+        chips += [
+            Chip(value, self.href(attributes=tuple(pair for pair in self.attributes if pair != (name, value))))
+            for name, value in self.attributes
+        ]
         if self.low is not None or self.high is not None:
             low, high = ("" if amount is None else f"{amount:g}" for amount in (self.low, self.high))
             chips.append(Chip(f"{price_label} {low}–{high}", self.href(low=None, high=None)))
@@ -128,6 +136,33 @@ def brand_choices(counts: Mapping[str, int], chosen: Sequence[str]) -> list[Choi
     return [Choice(name, name, counts.get(name, 0), name in chosen) for name in names[: max(_CHOICES, len(chosen))]]
 
 
+def attribute_choices(
+    facets: Mapping[str, Mapping[str, int]], chosen: Sequence[tuple[str, str]]
+) -> dict[str, list[Choice]]:
+    """Attributes to tick by name, as ``name:value``; chosen ones stay even when nothing is left of them."""
+    picked = grouped(chosen)
+    names = [*picked, *(name for name in facets if name not in (*_OWN, *picked))]
+    found: dict[str, list[Choice]] = {}
+    for name in names[:_ATTRIBUTES]:
+        choices = brand_choices(facets.get(name, {}), picked.get(name, ()))[: max(_FEW, len(picked.get(name, ())))]
+        found[name] = [Choice(f"{name}:{c.value}", c.label, c.count, c.chosen) for c in choices]
+    return found
+
+
+def price_ranges(counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    """Price ranges of a facet as (low, high, count)."""
+    ranges = [(*name.partition("-")[::2], count) for name, count in counts.items()]
+    return [row for row in ranges if row[0] and row[1]]
+
+
+def grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Attribute pairs by name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in pairs:
+        found[name] = (*found.get(name, ()), value)
+    return found
+
+
 def category_choices(counts: Mapping[str, int], chosen: Sequence[str]) -> list[Choice]:
     """Categories to tick: the chosen ones and the level below them, or the departments when none is chosen."""
     totals: Counter[str] = Counter()
@@ -135,14 +170,10 @@ def category_choices(counts: Mapping[str, int], chosen: Sequence[str]) -> list[C
         path = path_of(leaf)
         for depth in range(1, len(path) + 1):
             totals[" > ".join(path[:depth])] += count
-    if any(name.count(" > ") == 0 and name not in counts for name in totals) or not _nested(counts):
-        leaves = totals
-    else:
-        leaves = Counter(dict(counts))  # the shop counted every level itself
-    below = [name for name in leaves if _offered(path_of(name), [path_of(c) for c in chosen]) and name not in chosen]
-    below.sort(key=lambda name: (-leaves[name], name))
+    below = [name for name in totals if _offered(path_of(name), [path_of(c) for c in chosen]) and name not in chosen]
+    below.sort(key=lambda name: (-totals[name], name))
     names = [*chosen, *below[:_CHOICES]]
-    return [Choice(name, (path_of(name) or ("",))[-1], leaves.get(name, 0), name in chosen) for name in names]
+    return [Choice(name, (path_of(name) or ("",))[-1], totals.get(name, 0), name in chosen) for name in names]
 
 
 def pages(total: int, size: int, page: int) -> tuple[int, list[int | None]]:
@@ -157,10 +188,6 @@ def pages(total: int, size: int, page: int) -> tuple[int, list[int | None]]:
     return count, offered
 
 
-def _nested(counts: Mapping[str, int]) -> bool:
-    return any(" > " in name and name.rpartition(" > ")[0] in counts for name in counts)
-
-
 def _offered(path: tuple[str, ...], chosen: Sequence[tuple[str, ...]]) -> bool:
     if not chosen:
         return len(path) == 1
@@ -169,6 +196,10 @@ def _offered(path: tuple[str, ...], chosen: Sequence[tuple[str, ...]]) -> bool:
 
 def _words(text: str) -> str:
     return _CONTROL.sub(" ", text).strip()[:200]
+
+
+def _pairs(values: Sequence[str]) -> list[tuple[str, str, str]]:
+    return [value.partition(":") for value in _several(values)]
 
 
 def _several(values: Sequence[str]) -> tuple[str, ...]:

@@ -12,7 +12,15 @@ from shopkeeper.errors import NotFoundError
 from shopkeeper.records import Answer, Event, EventKind, Item, Passage, PassageKind
 from shopkeeper.serving.desk import Desk
 from shopkeeper.web.i18n import translator
-from shopkeeper.web.listing import SORTS, Listing, brand_choices, category_choices, pages
+from shopkeeper.web.listing import (
+    SORTS,
+    Listing,
+    attribute_choices,
+    brand_choices,
+    category_choices,
+    pages,
+    price_ranges,
+)
 from shopkeeper.web.route import PageRoute, page
 from shopkeeper.web.view import ShelfView, cards, items_of, product_path, render
 from shopkeeper.web.visits import Trail, Visit, answered_request, trail
@@ -134,6 +142,8 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         chips=form.chips(t("price")),
         categories=category_choices(answer.facets.get("category", {}), form.categories),
         brands=brand_choices(answer.facets.get("brand", {}), form.brands),
+        attributes=attribute_choices(answer.facets, form.attributes),
+        ranges=price_ranges(answer.facets.get("price", {})),
         page_count=count,
         page_numbers=offered,
         shelves=shelves,
