@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import uvicorn
-from shopkeeper.tasks.shop import Shop
 
 from shopkeeper.errors import StoreError
 from shopkeeper.records import Answer, EventKind, Hit, Request
@@ -19,6 +18,7 @@ from shopkeeper.serving.impressions import ImpressionLog
 from shopkeeper.serving.server import refreshed
 from shopkeeper.serving.telemetry import Metrics, configure_logs
 from shopkeeper.store.database import open_store
+from shopkeeper.tasks.shop import Shop
 from toyshop import toy_items
 
 

@@ -33,7 +33,8 @@ def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> Values:
     """
     wanted, shares = _rows(labels, probabilities)
     given = shares[np.arange(len(wanted)), wanted]
-    return -np.log(np.clip(given, _SMALLEST, 1.0))
+    losses: Values = -np.log(np.clip(given, _SMALLEST, 1.0))
+    return losses
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:

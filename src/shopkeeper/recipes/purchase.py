@@ -46,6 +46,7 @@ class PurchaseOptions:
         weight_decay: Decoupled decay.
         dropout: Before the head.
         tokens: Tokens that customer and item together are cut to.
+        patience: Validations without improvement before training stops.
         window: Days within which a purchase counts.
         most: Moments of training, validation and test at most.
     """
@@ -56,6 +57,7 @@ class PurchaseOptions:
     weight_decay: float = 0.01
     dropout: float = 0.1
     tokens: int = 80
+    patience: int = 3
     window: float = 7.0
     most: tuple[int, int, int] = (12_000, 600, 1_500)
 
@@ -100,7 +102,7 @@ def train_purchase(
         rates={"linear": options.head_rate},
         weight_decay=options.weight_decay,
         checks=1,
-        patience=3,
+        patience=options.patience,
     )
     straighten(classifier, periods.valid)
     before = probabilities(classifier, periods.test)

@@ -1,0 +1,138 @@
+"""Everything a shop can learn, in the order in which one recipe needs another's result.
+
+The last tenth of the events is kept from all of them: `evaluation` measures on it afterwards. The purchase recipe parts
+the log by time itself and takes its figures from its own last period.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from shopkeeper.errors import InputError, TrainingError
+from shopkeeper.models.bundle import Bundle
+from shopkeeper.models.registry import Registry
+from shopkeeper.models.serving import STATIC, Encoders, encoders
+from shopkeeper.recipes.behaviour import train_behaviour
+from shopkeeper.recipes.fusion import train_fusion
+from shopkeeper.recipes.purchase import train_purchase
+from shopkeeper.recipes.relevance import encoder_name, train_relevance
+from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.settings import Settings
+from shopkeeper.store.protocols import Store
+from shopkeeper.store.until import Until
+
+TASKS = ("relevance", "search", "recommend", "purchase")
+"""Recipes in the order in which they run."""
+HELD_OUT = 0.1
+"""Share of the events, the latest, that no recipe learns from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one recipe.
+
+    Attributes:
+        version: The version that is live now, empty when the recipe was skipped.
+        skipped: Why nothing was learnt, empty when something was.
+        before: Metrics without this training, as on the card.
+        after: Metrics with it.
+    """
+
+    task: str
+    version: str = ""
+    skipped: str = ""
+    seconds: float = 0.0
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    notes: str = ""
+
+
+def test_from(store: Store) -> datetime | None:
+    """The moment from which on events are kept from training; None when there are too few to part."""
+    times = store.events.frame()["time"]
+    if len(times) < 100:
+        return None
+    moment = times.sort()[int(len(times) * (1 - HELD_OUT))]
+    return datetime.fromtimestamp(moment.timestamp(), UTC)
+
+
+def train(
+    store: Store, settings: Settings, registry: Registry, tasks: Sequence[str] = TASKS, minutes: float | None = None
+) -> Iterator[Outcome]:
+    """Run the recipes; each result is added to the registry and made live at once.
+
+    Args:
+        store: What the shop knows.
+        settings: `settings.train.minutes` is the budget of one recipe when `minutes` is None.
+        registry: Where results go, and where an earlier encoder is found when ``relevance`` is not run.
+        tasks: Which of `TASKS`.
+
+    Yields:
+        One outcome a recipe, as soon as it is there. A recipe without enough data is skipped and says what is missing.
+
+    Raises:
+        InputError: A task is unknown.
+    """
+    if unknown := [task for task in tasks if task not in TASKS]:
+        raise InputError(f"There is no recipe {unknown[0]!r}.", where="task", cure=f"Choose among {', '.join(TASKS)}.")
+    moment = test_from(store)
+    past: Store = Until(store, moment) if moment else store
+    lesson = _Lesson(store, past, settings, registry, minutes)
+    for task in TASKS:
+        if task not in tasks:
+            continue
+        began = time.monotonic()
+        try:
+            with tempfile.TemporaryDirectory(prefix="shopkeeper-") as folder:
+                bundle = lesson.learn(task, Path(folder) / task)
+                version = registry.add(bundle.folder)
+            registry.promote(task, version)
+        except TrainingError as error:
+            yield Outcome(task, skipped=str(error), seconds=time.monotonic() - began)
+            continue
+        card = bundle.card
+        yield Outcome(task, version, "", time.monotonic() - began, card.before, card.after, card.notes)
+
+
+@dataclass(slots=True)
+class _Lesson:
+    store: Store
+    past: Store
+    settings: Settings
+    registry: Registry
+    minutes: float | None
+
+    def learn(self, task: str, folder: Path) -> Bundle:
+        if task == "relevance":
+            self._fine_tunable()
+            return train_relevance(self.past, self.settings, folder, minutes=self.minutes)
+        if task == "purchase":
+            self._fine_tunable()
+            return train_purchase(self.store, self.settings, folder, minutes=self.minutes)
+        shelf = Shelf(self.store.catalogue.scan())
+        if not len(shelf):
+            raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")
+        found = self._encoders(shelf)
+        vectors = found.passage.encode([item.text if item else "" for item in shelf.items])
+        if task == "search":
+            return train_fusion(self.past, found.query, shelf, vectors, self.settings, folder)
+        return train_behaviour(self.past, vectors, shelf, self.settings, folder)
+
+    def _encoders(self, shelf: Shelf) -> Encoders:
+        live = self.registry.live("relevance")
+        items = {item.id: item for item in shelf.items if item is not None}
+        return encoders(self.settings, live, "" if live else encoder_name(self.settings, items))
+
+    def _fine_tunable(self) -> None:
+        if self.settings.models.encoder == STATIC:
+            raise TrainingError(
+                f"{STATIC} serves as it is and cannot be fine-tuned.",
+                where="models.encoder",
+                cure="Choose auto, minilm, e5-small, a Hugging Face id or a folder.",
+            )
