@@ -88,7 +88,7 @@ def through_http(folder: Path, items: Sequence[Item], queries: Sequence[str], la
     build = time.perf_counter() - began
     port = _free_port()
     with _server(home, port) as (client, pid):
-        search = [lambda q=q: client.get("/v1/search", params={"q": q}).raise_for_status() for q in queries]
+        search = [partial(_get, client, q) for q in queries]
         shown = [
             lambda n=n: client.post(
                 "/v1/recommend", json={"customer": f"c{n % 2000}", "session": f"s{n}"}

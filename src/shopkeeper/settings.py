@@ -92,7 +92,9 @@ class ServeSettings(_Section):
         0.5, gt=0, description="How often the server looks for catalogue changes made by others."
     )
     rate_per_second: float = Field(
-        200.0, ge=0, description="Requests per second that one API key may make, with bursts of twice that; 0 means no limit."
+        200.0,
+        ge=0,
+        description="Requests per second that one API key may make, with bursts of twice that; 0 means no limit.",
     )
     threads: int = Field(0, ge=0, description="Threads that answer requests; 0 means one more than there are cores.")
     log_impressions: bool = Field(

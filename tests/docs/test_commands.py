@@ -28,7 +28,11 @@ def commands(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_of_the_page_works(page: Path, tmp_path: Path):
     shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
-    environ = {**os.environ, "SHOPKEEPER_TRAIN__MINUTES": "0.2", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environ = {
+        **os.environ,
+        "SHOPKEEPER_TRAIN__MINUTES": "0.2",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     for command in commands(page):
         assert command.split()[0] in {"shopkeeper", "python", "curl"}, f"{page.name}: cannot check {command!r}"
         done = subprocess.run(
@@ -37,7 +41,9 @@ def test_every_command_of_the_page_works(page: Path, tmp_path: Path):
         assert done.returncode == 0, f"{page.name}: {command}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name
+)
 def test_every_link_of_the_page_leads_somewhere(page: Path):
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}, which does not exist"
@@ -45,5 +51,8 @@ def test_every_link_of_the_page_leads_somewhere(page: Path):
 
 def test_the_readme_and_its_twin_show_the_same_commands():
     assert commands(ROOT / "README.md") == commands(ROOT / "README.zh-CN.md")
-    fences = [re.findall(r"^```\n(.*?)^```", (ROOT / name).read_text(encoding="utf-8"), re.M | re.S) for name in ("README.md", "README.zh-CN.md")]
+    fences = [
+        re.findall(r"^```\n(.*?)^```", (ROOT / name).read_text(encoding="utf-8"), re.M | re.S)
+        for name in ("README.md", "README.zh-CN.md")
+    ]
     assert fences[0] == fences[1]

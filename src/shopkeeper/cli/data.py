@@ -80,7 +80,7 @@ def import_(
     """Import a file. Good rows are kept, bad rows go to a rejects file with reasons; importing twice changes nothing."""
     session: Session = context.obj
     run = _choose(IMPORTS, kind)
-    mapping = load_mapping(map_file).to_json() if map_file else {}
+    mapping = load_mapping(map_file) if map_file else {}
     mapping |= dict(_pair(text) for text in map_ or ())
     extra: dict[str, object] = {}
     if kind == "products":

@@ -133,7 +133,7 @@ def train_relevance(
     set_threads(settings.compute)
     lessons = gather_lessons(store, options, np.random.default_rng(seed))
     if base is None:
-        base = load_backbone(_encoder_name(settings, lessons.items), settings)
+        base = load_backbone(encoder_name(settings, lessons.items), settings)
     base.model.to(pick_device(settings.compute))
     base.max_length = min(base.max_length, options.item_tokens)
     answers = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
@@ -385,7 +385,8 @@ def _sample(pairs: Sequence[Pair], most: int, rng: np.random.Generator) -> list[
     return [pairs[row] for row in np.sort(rng.permutation(len(pairs))[:most])]
 
 
-def _encoder_name(settings: Settings, items: Mapping[str, Item]) -> str:
+def encoder_name(settings: Settings, items: Mapping[str, Item]) -> str:
+    """Name of the pretrained encoder: the one that the settings name, else the one that suits the items' languages."""
     if settings.models.encoder not in ("", "auto"):
         return settings.models.encoder
     counts: dict[str, int] = {}

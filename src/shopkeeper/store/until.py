@@ -40,9 +40,13 @@ class Until:
         """All judgements."""
         return self._store.labels
 
-    def erase(self, customer: str) -> int:
+    def erase(self, customer: str, actor: str = "") -> int:
         """Refused: this is a view."""
-        _refuse(f"erase {customer!r}")
+        _refuse(f"erase {customer!r} for {actor!r}")
+
+    def export_customer(self, customer: str) -> NoReturn:
+        """Refused: ask the store itself."""
+        _refuse(f"export {customer!r}")
 
     def close(self) -> None:
         """Nothing to release: the store belongs to somebody else."""
