@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -89,12 +90,7 @@ def through_http(folder: Path, items: Sequence[Item], queries: Sequence[str], la
     port = _free_port()
     with _server(home, port) as (client, pid):
         search = [partial(_get, client, q) for q in queries]
-        shown = [
-            lambda n=n: client.post(
-                "/v1/recommend", json={"customer": f"c{n % 2000}", "session": f"s{n}"}
-            ).raise_for_status()
-            for n in range(len(queries))
-        ]
+        shown = [partial(_recommended, client, number) for number in range(len(queries))]
         timed = {"search": _time(search), "recommend": _time(shown)}
         memory = _rss_mb(pid)
     return [
@@ -129,7 +125,7 @@ def pipeline(items: Sequence[Item], queries: Sequence[str], label: str) -> Row:
                 fused[int(row)] = fused.get(int(row), 0.0) + 1 / (60 + rank)
         sorted(fused, key=lambda row: -fused[row])[:24]
 
-    metrics = _time([lambda q=q: ask(q) for q in queries], clients=1)
+    metrics = _time([partial(ask, query) for query in queries], clients=1)
     return Row(
         f"pipeline search {label}",
         {**metrics, "rss_mb": Metric(peak_mb())},
@@ -152,6 +148,15 @@ def _time(calls: Sequence[Callable[[], object]], clients: int = 4) -> dict[str, 
         list(pool.map(lambda call: call(), calls))
     rate = len(calls) / (time.perf_counter() - began)
     return {"p50_ms": Metric(p50), "p95_ms": Metric(p95), "p99_ms": Metric(p99), "per_second": Metric(rate)}
+
+
+def _get(client: httpx.Client, query: str) -> httpx.Response:
+    return client.get("/v1/search", params={"q": query}).raise_for_status()
+
+
+def _recommended(client: httpx.Client, number: int) -> httpx.Response:
+    body = {"customer": f"c{number % 2000}", "session": f"s{number}"}
+    return client.post("/v1/recommend", json=body).raise_for_status()
 
 
 @contextmanager

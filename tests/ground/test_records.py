@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from shopkeeper.errors import ShopkeeperError
 from shopkeeper.extras import require
 from shopkeeper.records import Answer, Availability, Hit, Impression, Item, Request

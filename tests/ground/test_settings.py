@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from shopkeeper import settings
 from shopkeeper.errors import SettingsError
 

@@ -22,7 +22,8 @@ def accuracy(labels: ArrayLike, probabilities: ArrayLike) -> Values:
     [1.0, 1.0, 0.0]
     """
     wanted, shares = _rows(labels, probabilities)
-    return (shares.argmax(axis=1) == wanted).astype(np.float64)
+    found: NDArray[np.float64] = (shares.argmax(axis=1) == wanted).astype(np.float64)
+    return found
 
 
 def log_loss(labels: ArrayLike, probabilities: ArrayLike) -> Values:

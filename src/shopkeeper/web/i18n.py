@@ -68,6 +68,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "next": ("Next", "下一页"),
     "pages": ("Pages", "分页"),
     "nothing": ("Nothing matches “{query}”.", "没有找到“{query}”。"),
+    "loose": (
+        "No product has exactly these words; these are the nearest in meaning.",
+        "没有商品完全包含这些词，以下是意思最接近的。",
+    ),
     "nothing_here": ("Nothing matches these filters.", "没有符合筛选条件的商品。"),
     "nothing_more": ("A few ways on:", "不妨试试："),
     "try_without_filters": ("Search “{query}” without filters", "去掉筛选，再搜“{query}”"),

@@ -16,6 +16,7 @@ from shopkeeper.web.view import address
 SORTS = ("relevance", "popular", "newest", "price_asc", "price_desc")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CHOICES = 12
+_BRANDS = 8
 _DEEPEST = 10_000
 _ATTRIBUTES, _FEW = 4, 8
 _OWN = ("brand", "category", "price")
@@ -133,7 +134,7 @@ def brand_choices(counts: Mapping[str, int], chosen: Sequence[str]) -> list[Choi
     """Brands to tick, the chosen ones first, then the most frequent."""
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     names = [*chosen, *(name for name, _ in ranked if name and name not in chosen)]
-    return [Choice(name, name, counts.get(name, 0), name in chosen) for name in names[: max(_CHOICES, len(chosen))]]
+    return [Choice(name, name, counts.get(name, 0), name in chosen) for name in names[: max(_BRANDS, len(chosen))]]
 
 
 def attribute_choices(

@@ -9,7 +9,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from shopkeeper.errors import NotFoundError
-from shopkeeper.records import Answer, Event, EventKind, Item, Passage, PassageKind
+from shopkeeper.records import Answer, Event, EventKind, Filters, Hit, Item, Passage, PassageKind
 from shopkeeper.serving.desk import Desk
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.listing import (
@@ -60,24 +60,16 @@ async def basket(request: Request) -> Response:
 def _home(desk: Desk, visit: Visit) -> Response:
     t, seen = translator(visit.language), trail(desk, visit)
     known = bool(seen.steps or visit.customer)
-    everything = desk.search(visit.ask(sort="newest", limit=_SHORT, surface="home-new"))
     mine = desk.recommend(visit.ask(limit=_ROW, surface="home-for-you"))
-    shelves = [
-        _shelf(
-            desk,
-            visit,
-            mine,
-            "for-you" if known else "popular",
-            t("for_you" if known else "popular"),
-            t("for_you_more") if known else "",
-        )
-    ]
-    shown = {hit.item for hit in mine.hits}
+    name, note = ("for_you", t("for_you_more")) if known else ("popular", "")
+    shelves = [_shelf(desk, visit, mine, name.replace("_", "-"), t(name), note)]
+    shown = [hit.item for hit in mine.hits]
     if known:
         shelves += _because(desk, visit, seen, shown)
-        popular = desk.search(visit.ask(sort="popular", limit=_SHORT, surface="home-popular"))
+        popular = _browsed(desk, visit, "popular", shown)
         shelves.append(_shelf(desk, visit, popular, "popular", t("popular"), more=Listing(sort="popular").href()))
-    shelves.append(_shelf(desk, visit, everything, "new", t("new"), more=Listing(sort="newest").href()))
+    new = _browsed(desk, visit, "newest", shown)
+    shelves.append(_shelf(desk, visit, new, "new", t("new"), more=Listing(sort="newest").href()))
     return render(
         "home.html",
         desk,
@@ -85,20 +77,31 @@ def _home(desk: Desk, visit: Visit) -> Response:
         seen,
         here="/",
         shelves=[shelf for shelf in shelves if shelf.cards],
-        departments=category_choices(everything.facets.get("category", {}), ()),
+        departments=category_choices(new.facets.get("category", {}), ()),
         known=known,
         customers=_customers(desk),
     )
 
 
-def _because(desk: Desk, visit: Visit, seen: Trail, shown: set[str]) -> list[ShelfView]:
+def _browsed(desk: Desk, visit: Visit, sort: str, shown: list[str]) -> Answer:
+    """The whole shop in an order: what speaks the visitor's language when there is enough of it."""
+    speaking = Filters(languages=(visit.language, ""), exclude=tuple(shown))
+    enough = int(desk.shop.shelf.allowed(speaking).sum()) >= _SHORT
+    filters = speaking if enough else Filters(exclude=tuple(shown))
+    return desk.search(visit.ask(sort=sort, filters=filters, limit=_SHORT, surface=f"home-{sort}"))
+
+
+def _because(desk: Desk, visit: Visit, seen: Trail, shown: list[str]) -> list[ShelfView]:
     behind = seen.lately or _last_viewed(desk, visit)
     item = items_of(desk, [behind]).get(behind)
     if item is None:
         return []
-    answer = desk.similar(visit.ask(items=(item.id,), limit=_SHORT, surface="home-because"))
+    filters = Filters(exclude=tuple(shown))
+    answer = desk.similar(
+        visit.ask(items=(item.id,), filters=filters, limit=_SHORT, surface="home-because", explain=False)
+    )
     title = translator(visit.language)("because", title=item.title)
-    return [_shelf(desk, visit, answer, "because", title, more=product_path(item.id))] if shown else []
+    return [_shelf(desk, visit, answer, "because", title, more=product_path(item.id))]
 
 
 def _last_viewed(desk: Desk, visit: Visit) -> str:
@@ -138,6 +141,7 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         form=form,
         cards=cards(desk, answer, visit.language),
         total=answer.total,
+        loose=bool(form.query and answer.hits) and not any(_literal(hit) for hit in answer.hits),
         sorts=SORTS,
         chips=form.chips(t("price")),
         categories=category_choices(answer.facets.get("category", {}), form.categories),
@@ -148,6 +152,11 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         page_numbers=offered,
         shelves=shelves,
     )
+
+
+def _literal(hit: Hit) -> bool:
+    """Whether a hit shares a word with the query, not only its meaning."""
+    return any(reason.kind == "query" for reason in hit.reasons)
 
 
 def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response:

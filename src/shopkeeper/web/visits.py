@@ -134,6 +134,6 @@ def leaning(steps: Sequence[tuple[EventKind, str]], items: dict[str, Item], coun
         item = items.get(name)
         if item is None or kind not in _WEIGHT:
             continue
-        for word in {item.category[-1] if item.category else "", item.brand} - {""}:
+        for word in filter(None, (item.category[-1] if item.category else "", item.brand)):
             weights[word] += _WEIGHT[kind]  # type: ignore[assignment]
     return [word for word, weight in weights.most_common(count) if weight > 0]

@@ -1,0 +1,153 @@
+"""Commands that learn and compare: train, evaluate, models, demo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from shopkeeper import practice
+from shopkeeper.cli.main import Session, app
+from shopkeeper.cli.operate import serve
+from shopkeeper.errors import NotFoundError
+from shopkeeper.models.registry import Registry
+from shopkeeper.recipes.curriculum import TASKS, Outcome, train
+from shopkeeper.store.database import open_store
+
+PARTLY = 3
+
+
+@app.command(name="train")
+def train_(
+    context: typer.Context,
+    task: Annotated[list[str] | None, typer.Argument(help=f"Which recipes (default: all): {', '.join(TASKS)}")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Budget of one recipe, default train.minutes.")] = None,
+    strict: Annotated[bool, typer.Option(help="Exit with 3 when a recipe was skipped.")] = False,
+) -> None:
+    """Fine-tune everything that the data allows; says what was skipped and why."""
+    session: Session = context.obj
+    outcomes = _train(session, tuple(task or TASKS), minutes)
+    session.output.result([_document(outcome) for outcome in outcomes])
+    if strict and any(outcome.skipped for outcome in outcomes):
+        raise typer.Exit(PARTLY)
+
+
+@app.command()
+def evaluate(context: typer.Context) -> None:
+    """Before and after of every live model, with 95 % intervals, on data that it was not trained on."""
+    session: Session = context.obj
+    registry = Registry(session.settings.bundles)
+    live = [bundle for task in TASKS if (bundle := registry.live(task))]
+    if not live:
+        raise NotFoundError("No model is live.", cure="Run: shopkeeper train")
+    _compare(session, [(b.card.task, b.card.version, b.card.before, b.card.after) for b in live])
+    session.output.result(
+        [{"task": b.card.task, "version": b.card.version, "before": b.card.before, "after": b.card.after} for b in live]
+    )
+
+
+@app.command()
+def models(
+    context: typer.Context,
+    promote: Annotated[str, typer.Option(help="TASK=VERSION to make live.")] = "",
+    rollback: Annotated[str, typer.Option(help="TASK whose earlier version shall be live again.")] = "",
+) -> None:
+    """List trained models; promote one, or roll back."""
+    session: Session = context.obj
+    registry = Registry(session.settings.bundles)
+    if promote:
+        task, _, version = promote.partition("=")
+        registry.promote(task, version)
+    if rollback:
+        registry.rollback(rollback)
+    rows = [
+        (
+            task,
+            version,
+            "live" if version == registry.live_version(task) else "",
+            registry.open(task, version).card.created,
+        )
+        for task in registry.tasks()
+        for version in registry.versions(task)
+    ]
+    session.output.table("Models", ["task", "version", "", "created"], rows)
+    session.output.result([{"task": t, "version": v, "live": bool(live), "created": at} for t, v, live, at in rows])
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    minutes: Annotated[float, typer.Option(help="Training budget of one recipe.")] = 2.0,
+    serving: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the storefront at the end.")] = True,
+) -> None:
+    """Open the practice shop, train on it, compare before and after, and serve it."""
+    session: Session = context.obj
+    settings, output = session.settings, session.output
+    settings.home.mkdir(parents=True, exist_ok=True)
+    store = open_store(settings.store_url)
+    try:
+        if store.catalogue.count() == 0:
+            output.say("Opening the practice shop ...")
+            with output.progress():
+                made = practice.build(settings.compute.seed)
+                practice.write(made, store, settings.media)
+            made.truth.save(settings.home / "truth")
+    finally:
+        store.close()
+    registry = Registry(settings.bundles)
+    missing = tuple(task for task in TASKS if registry.live_version(task) is None)
+    if missing:
+        _train(session, missing, minutes)
+    evaluate(context)
+    if serving:
+        serve(context)
+
+
+def _train(session: Session, tasks: tuple[str, ...], minutes: float | None) -> list[Outcome]:
+    settings, output = session.settings, session.output
+    store = open_store(settings.store_url)
+    outcomes = []
+    try:
+        with output.progress():
+            for outcome in train(store, settings, Registry(settings.bundles), tasks, minutes):
+                state = f"skipped: {outcome.skipped}" if outcome.skipped else f"{outcome.version} is live"
+                output.say(f"{outcome.task}: {state} ({outcome.seconds:.0f} s)")
+                outcomes.append(outcome)
+    finally:
+        store.close()
+    _compare(session, [(o.task, o.version, o.before, o.after) for o in outcomes if o.version])
+    return outcomes
+
+
+def _compare(session: Session, entries: list[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]]) -> None:
+    rows = []
+    for task, version, before, after in entries:
+        for when, tree in (("before", before), ("after", after)):
+            rows += [(task, version, when, name, value) for name, value in _figures(tree)]
+    session.output.table("Before and after", ["task", "version", "", "figure", "value [95 % interval]"], rows)
+
+
+def _figures(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    if "value" in tree:
+        interval = f" [{tree['low']:.4f}, {tree['high']:.4f}]" if tree.get("low") is not None else ""
+        yield prefix, f"{tree['value']:.4f}{interval}"
+        return
+    for name, value in tree.items():
+        label = f"{prefix} {name}".strip()
+        if isinstance(value, Mapping):
+            yield from _figures(value, label)
+        elif isinstance(value, float | int):
+            yield label, f"{value:.4f}"
+
+
+def _document(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "task": outcome.task,
+        "version": outcome.version,
+        "skipped": outcome.skipped,
+        "seconds": outcome.seconds,
+        "before": outcome.before,
+        "after": outcome.after,
+        "notes": outcome.notes,
+    }

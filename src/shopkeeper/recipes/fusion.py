@@ -1,0 +1,139 @@
+"""How much words and how much meaning count in search: chosen on queries whose answers are known.
+
+Queries come from human grades where there are any, else from what customers clicked, carted or bought after searching,
+else from the catalogue alone. Half of them choose the share of the words, the other half show what it gained.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopkeeper.errors import TrainingError
+from shopkeeper.evaluation.intervals import bootstrap_interval
+from shopkeeper.evaluation.metrics import graded, ideal_grades, ndcg_at
+from shopkeeper.evaluation.splits import by_hash
+from shopkeeper.models.bundle import Bundle, Card, save_bundle
+from shopkeeper.models.text import Encoder, Floats
+from shopkeeper.progress import track
+from shopkeeper.recipes.fingerprint import fingerprint
+from shopkeeper.recipes.pairs import Pair, merged, pairs_from_catalogue, pairs_from_events
+from shopkeeper.retrieval.hybrid import Fusion, HybridIndex, fuse
+from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.settings import Settings
+from shopkeeper.store.protocols import Store
+
+SHARES = tuple(round(0.1 * step, 1) for step in range(11))
+"""Shares of the words that are tried."""
+_LEAST = 20
+"""Queries of a source below which the next one is asked."""
+_MOST = 400
+_DEPTH = 10
+
+Grades = Mapping[str, Mapping[str, float]]
+"""Query to item id to grade."""
+
+
+def train_fusion(
+    store: Store, encoder: Encoder, shelf: Shelf, vectors: Floats, settings: Settings, folder: Path
+) -> Bundle:
+    """Choose the share of the words and save it as a bundle of task ``search``.
+
+    Args:
+        store: Judgements and events.
+        encoder: Encodes queries.
+        shelf: The items of the store, none of them dead.
+        vectors: Their encoder vectors, float32 (rows, d).
+        settings: Search and compute settings.
+        folder: Where the bundle goes; must not exist.
+
+    Raises:
+        TrainingError: Nothing could serve as a query.
+    """
+    source, grades = known_answers(store, shelf, np.random.default_rng(settings.compute.seed))
+    index = HybridIndex(
+        encoder, Fusion(), exact_below=0 if len(shelf) > settings.search.exact_below else len(shelf) + 1
+    )
+    index.upsert(np.arange(len(shelf)), [shelf.item(row) for row in range(len(shelf))], vectors)
+    values = measured(index, shelf, grades)
+    choosing = by_hash(list(grades), 0.5, salt="fusion")
+    if choosing.all() or not choosing.any():
+        choosing = np.arange(len(choosing)) % 2 == 0
+    best = max(SHARES, key=lambda share: (float(values[share][choosing].mean()), -abs(share - Fusion().words)))
+    card = Card(
+        task="search",
+        name="Words and meaning",
+        data=fingerprint(store) | {"queries": len(grades), "source": source},
+        settings={"encoder": encoder.name, "shares": list(SHARES)},
+        seed=settings.compute.seed,
+        before={"words only": _mean(values[1.0][~choosing]), "meaning only": _mean(values[0.0][~choosing])},
+        after={"fused": _mean(values[best][~choosing])},
+        notes=f"Share of the words {best:.1f}, chosen on {int(choosing.sum())} queries, shown on the other half.",
+    )
+    return save_bundle(folder, card, parameters=Fusion(words=best).to_json())
+
+
+def known_answers(store: Store, shelf: Shelf, rng: np.random.Generator) -> tuple[str, Grades]:
+    """Queries with known answers and where they come from; at most 400, drawn at random beyond that.
+
+    Raises:
+        TrainingError: There are none at all.
+    """
+    judged: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for judgement in store.labels.scan():
+        if shelf.row(judgement.item) is not None:
+            judged[judgement.query][judgement.item] = judgement.grade
+    relevant = {query: items for query, items in judged.items() if any(grade > 0 for grade in items.values())}
+    clicked = _by_query(merged(pairs_from_events(store)), shelf)
+    for source, grades in (("judgements", relevant), ("events", clicked)):
+        if len(grades) >= _LEAST:
+            return source, _sample(grades, rng)
+    items = [item for item in shelf.items if item is not None]
+    made = _sample(_by_query(pairs_from_catalogue(items, rng), shelf), rng) if len(items) > 1 else {}
+    if len(made) < 2:
+        raise TrainingError(
+            "Neither judgements, nor events, nor titles give queries with known answers.",
+            where="search",
+            cure="Import products with titles of two words or more, or search events.",
+        )
+    return "catalogue", made
+
+
+def measured(index: HybridIndex, shelf: Shelf, grades: Grades) -> dict[float, NDArray[np.float64]]:
+    """nDCG@10 of each query by share of the words: float64 (queries,) each."""
+    ranked: dict[float, list[list[str]]] = {share: [] for share in SHARES}
+    mask = np.ones(len(shelf), dtype=np.bool_)
+    for query in track(grades, "tune words and meaning", len(grades), "queries"):
+        vector = index.encode(query)
+        rows = index.search(query, vector, mask).rows
+        bm25, cosine = index.lexical.scores(query, rows), index.vectors.scores(vector, rows)
+        for share in SHARES:
+            found = fuse(rows, bm25, cosine, share).rows[:_DEPTH]
+            ranked[share].append([shelf.item(int(row)).id for row in found])
+    given = list(grades.values())
+    ideal = ideal_grades(given)
+    return {share: np.asarray(ndcg_at(_DEPTH, graded(lists, given), ideal)) for share, lists in ranked.items()}
+
+
+def _by_query(pairs: Sequence[Pair], shelf: Shelf) -> dict[str, dict[str, float]]:
+    found: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for pair in pairs:
+        if shelf.row(pair.item) is not None:
+            found[pair.query][pair.item] = 1.0
+    return dict(found)
+
+
+def _sample(grades: Grades, rng: np.random.Generator) -> Grades:
+    queries = list(grades)
+    chosen = sorted(rng.permutation(len(queries))[:_MOST].tolist())
+    return {queries[place]: grades[queries[place]] for place in chosen}
+
+
+def _mean(values: NDArray[np.float64]) -> dict[str, Any]:
+    low, high = bootstrap_interval(values)
+    return {"ndcg@10": {"value": float(values.mean()), "low": low, "high": high}}

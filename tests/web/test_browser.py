@@ -1,0 +1,165 @@
+"""The storefront in a real Chromium: search in both languages, click, and see the shelves react."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from shopkeeper.records import EventKind
+from shopkeeper.tasks.shop import Shop
+from shopkeeper.web.site import create_site
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="module")
+def address(shop: Shop) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(create_site(shop), port=port, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no browser at {CHROMIUM}")
+    with playwright.sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["desk", "phone"])
+def size(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=["en", "zh"])
+def language(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def window(chromium: Any, size: str, language: str) -> Iterator[Any]:
+    """A fresh window that must not complain or run over its edge."""
+    context = chromium.new_context(viewport=SIZES[size], locale="zh-CN" if language == "zh" else "en-GB")
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert complaints == []
+    context.close()
+
+
+def titles(page: Any, shelf: str) -> list[str]:
+    return page.locator(f'[data-shelf="{shelf}"] .whole').all_inner_texts()
+
+
+def test_search_click_and_see_the_shelf_react(
+    window: Any, address: str, shop: Shop, size: str, language: str, pictures: Path
+):
+    query, wanted = ("frying pan", "Cast iron frying pan") if language == "en" else ("煎锅", "铸铁煎锅")
+    window.goto(address)
+    window.screenshot(path=pictures / f"{language}-{size}-home.png")
+    assert window.locator('[data-shelf="for-you"]').count() == 0
+    window.fill("#q", query)
+    window.press("#q", "Enter")
+    window.wait_for_url("**/search?q=*")
+    assert wanted in window.locator(".cards .whole").all_inner_texts()[:3]
+    window.screenshot(path=pictures / f"{language}-{size}-search.png")
+    window.get_by_role("link", name=wanted).first.click()
+    window.wait_for_url("**/p/*")
+    assert window.locator("h1").inner_text() == wanted
+    window.screenshot(path=pictures / f"{language}-{size}-product.png")
+    window.locator(".sign").click()
+    window.wait_for_url(f"{address}/")
+    assert wanted in window.locator(".session").inner_text()
+    kitchen = {item.title for item in shop.store.catalogue.scan() if item.category[0] == "Kitchen"}
+    mine = titles(window, "for-you")
+    assert sum(title in kitchen for title in mine[:6]) >= 4
+    assert window.locator('[data-shelf="for-you"] .why').first.inner_text()
+    window.screenshot(path=pictures / f"{language}-{size}-home-after.png", full_page=True)
+
+
+def test_basket_without_leaving_the_page(
+    window: Any, address: str, shop: Shop, size: str, language: str, pictures: Path
+):
+    window.goto(f"{address}/p/kitchen-04")
+    window.locator("[data-add]").click()
+    window.wait_for_selector(".toast.shown")
+    assert window.locator("[data-pieces]").inner_text() == "1"
+    assert window.url.endswith("/p/kitchen-04")
+    window.locator(".basket-way").click()
+    window.wait_for_url("**/basket")
+    window.screenshot(path=pictures / f"{language}-{size}-basket.png")
+    window.locator(".till button").click()
+    window.wait_for_url("**/checkout")
+    (session,) = [c["value"] for c in window.context.cookies() if c["name"] == "shop_session"]
+    bought = [event for event in shop.store.events.of_session(session) if event.kind is EventKind.PURCHASE]
+    assert [(event.item, event.value) for event in bought] == [("kitchen-04", 15.0)]
+
+
+def test_filters_narrow_by_themselves_and_nothing_found_helps(
+    window: Any, address: str, size: str, language: str, pictures: Path
+):
+    window.goto(f"{address}/search")
+    if size == "phone":
+        window.locator(".sieve summary").click()
+    before = int(window.locator("[data-count]").get_attribute("data-count"))
+    window.locator('.sieve input[value="Kitchen"]').check()
+    window.wait_for_url("**category=Kitchen*")
+    assert int(window.locator("[data-count]").get_attribute("data-count")) < before
+    window.locator(".chips a").first.click()
+    window.wait_for_url(f"{address}/search")
+    window.goto(f"{address}/search?q=pan&low=9000")
+    window.screenshot(path=pictures / f"{language}-{size}-nothing.png")
+    window.locator(".ways-on a").first.click()
+    window.wait_for_selector(".cards .card")
+
+
+def test_not_interested_removes_the_card(window: Any, address: str):
+    window.goto(f"{address}/p/kitchen-00")
+    window.goto(address)
+    gone = titles(window, "for-you")[0]
+    window.locator('[data-shelf="for-you"] .card').first.hover()
+    window.locator('[data-shelf="for-you"] .away button').first.click()
+    window.wait_for_selector(".card.gone", state="detached")
+    assert gone not in titles(window, "for-you")
+    window.reload()
+    assert gone not in titles(window, "for-you")
+
+
+def test_the_shop_works_without_javascript(chromium: Any, address: str):
+    context = chromium.new_context(java_script_enabled=False, locale="en-GB")
+    page = context.new_page()
+    page.goto(f"{address}/p/garden-00")
+    page.locator("[data-add]").click()
+    page.wait_for_load_state()
+    page.goto(f"{address}/basket")
+    assert page.locator(".lines li").count() == 1
+    page.goto(f"{address}/search?q=rake")
+    page.select_option("#sort", "price_asc")
+    page.locator(".sorter button").click()
+    page.wait_for_url("**sort=price_asc*")
+    context.close()
