@@ -72,6 +72,7 @@ def train(
         settings: `settings.train.minutes` is the budget of one recipe when `minutes` is None.
         registry: Where results go, and where an earlier encoder is found when ``relevance`` is not run.
         tasks: Which of `TASKS`.
+        minutes: Budget of one recipe.
 
     Yields:
         One outcome a recipe, as soon as it is there. A recipe without enough data is skipped and says what is missing.
