@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -197,7 +197,12 @@ def render(
 def _picture(image: str) -> str:
     if image.startswith("https://"):
         return image if urlsplit(image).netloc else ""
-    if not image or "://" in image or image.startswith(("//", "data:", "javascript:")):
+    if (
+        not image
+        or "://" in image
+        or ".." in PurePosixPath(image).parts
+        or image.startswith(("//", "data:", "javascript:"))
+    ):
         return ""
     return f"/media/{quote(image.lstrip('/'))}"
 
