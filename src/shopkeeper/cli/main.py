@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,7 +69,8 @@ def configure(
 
 def main() -> None:
     """Entry point: run the command, turn errors into one line of advice and an exit code."""
-    from shopkeeper.cli import data, learn, operate  # noqa: F401  (they register their commands)
+    for commands in ("data", "learn", "operate"):  # each registers its commands
+        import_module(f"shopkeeper.cli.{commands}")
 
     arguments = sys.argv[1:]
     if "--json" in arguments:  # allowed anywhere on the line
