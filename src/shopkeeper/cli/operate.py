@@ -10,7 +10,9 @@ import typer
 
 from shopkeeper.cli.doctor import examine
 from shopkeeper.cli.main import Session, app
+from shopkeeper.errors import InputError
 from shopkeeper.records import Answer, Filters, Request
+from shopkeeper.serving.auth import Keys, Scope
 from shopkeeper.tasks.shop import Shop, open_shop
 
 Limit = Annotated[int, typer.Option(help="How many hits.", min=1, max=200)]
@@ -96,6 +98,29 @@ def serve(context: typer.Context) -> None:
     address = f"http://{settings.serve.host}:{settings.serve.port}"
     session.output.say(f"Storefront: {address}    API: {address}/v1    Reference: {address}/docs    (Ctrl-C stops)")
     serve_site(shop)
+
+
+@app.command()
+def keys(
+    context: typer.Context,
+    action: Annotated[str, typer.Argument(help="create, list or revoke")],
+    name: Annotated[str, typer.Argument(help="Name of a new key, or id of the key to revoke.")] = "",
+    scope: Annotated[list[str] | None, typer.Option(help="read, events, admin (repeatable).")] = None,
+) -> None:
+    """Make, list and revoke API keys; a new key is shown once."""
+    session: Session = context.obj
+    book = Keys(session.settings.home / "keys.json")
+    if action == "create":
+        made, secret = book.create(name or "key", [Scope(one) for one in scope or ["read"]])
+        session.output.say(f"{made.name}: {secret}")
+        session.output.result({"name": made.name, "key": secret})
+    elif action == "revoke":
+        session.output.say(f"Revoked {book.revoke(name).name}.")
+    elif action == "list":
+        session.output.table("Keys", ["name", "scopes"], [(k.name, ", ".join(sorted(k.scopes))) for k in book.list()])
+        session.output.result([{"name": k.name, "scopes": sorted(k.scopes)} for k in book.list()])
+    else:
+        raise InputError(f"{action!r} is not something to do with keys.", cure="Choose create, list or revoke.")
 
 
 @app.command()

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from shopkeeper.errors import ShopkeeperError
+from shopkeeper.records import Request
 from shopkeeper.serving.telemetry import configure_logs
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FIRST = ("warm slippers", "保暖拖鞋")
 _GRACE = 20  # seconds that running requests get at the end
 
 
@@ -32,6 +34,7 @@ def serve(shop: Shop, app: FastAPI) -> None:
     configure_logs()
     settings = shop.settings.serve
     try:
+        _warm(shop)
         with refreshed(shop, settings.refresh_seconds):
             uvicorn.run(
                 app,
@@ -44,6 +47,13 @@ def serve(shop: Shop, app: FastAPI) -> None:
             )
     finally:
         shop.close()
+
+
+def _warm(shop: Shop) -> None:
+    """Ask once in each language, so that no visitor waits for dictionaries and models to be read."""
+    for query in _FIRST:
+        shop.search(Request(query=query, limit=1))
+    shop.recommend(Request(limit=1))
 
 
 @contextmanager
