@@ -117,8 +117,10 @@ def keys(
     elif action == "revoke":
         session.output.say(f"Revoked {book.revoke(name).name}.")
     elif action == "list":
-        session.output.table("Keys", ["name", "scopes"], [(k.name, ", ".join(sorted(k.scopes))) for k in book.list()])
-        session.output.result([{"name": k.name, "scopes": sorted(k.scopes)} for k in book.list()])
+        session.output.table(
+            "Keys", ["id", "name", "scopes"], [(k.id, k.name, ", ".join(sorted(k.scopes))) for k in book.list()]
+        )
+        session.output.result([{"id": k.id, "name": k.name, "scopes": sorted(k.scopes)} for k in book.list()])
     else:
         raise InputError(f"{action!r} is not something to do with keys.", cure="Choose create, list or revoke.")
 
