@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -17,14 +18,18 @@ from shopkeeper.store.database import open_store
 from toyshop import START, TASTES, item_id, taste_of_item, toy_items, toy_store
 
 OPTIONS = PurchaseOptions(open_layers=None, rate=3e-3, head_rate=1.0, tokens=64, dropout=0.0)
+EAGER = replace(OPTIONS, rate=1e-2, patience=20)
+
+
+QUERIES = {"garden": "garden tools", "kitchen": "kitchen knife"}
 
 
 def settings(tmp_path, epochs=6):
     return load(tmp_path, environ={}, overrides={"train.epochs": epochs, "train.batch": 32, "compute.threads": 1})
 
 
-def two_tastes(path, visits=14, customers=24, seed=0):
-    """Every visit looks at one item of each taste and buys the one of the customer's own taste."""
+def two_tastes(path, visits=14, customers=40, seed=0):
+    """Every visit searches within the customer's taste, looks at one item of each taste and buys the one of its own."""
     rng = np.random.default_rng(seed)
     store = open_store(f"sqlite:///{path / 'tastes.db'}")
     store.catalogue.put(toy_items())
@@ -35,11 +40,12 @@ def two_tastes(path, visits=14, customers=24, seed=0):
             time = START + timedelta(days=float(visit * 4 + rng.random()))
             about = {"customer": f"c{number:02d}", "session": f"c{number:02d}-{visit}"}
             shown = [item_id(taste, int(rng.integers(18))) for taste in rng.permutation(TASTES)]
-            steps = [(EventKind.VIEW, item) for item in shown]
+            steps = [(EventKind.SEARCH, QUERIES[own])] + [(EventKind.VIEW, item) for item in shown]
             steps += [(EventKind.PURCHASE, item) for item in shown if taste_of_item(item) == own]
             for step, (kind, item) in enumerate(steps):
                 key = f"{number}-{visit}-{step}"
-                events.append(Event(id=key, time=time + timedelta(minutes=step), kind=kind, item=item, **about))
+                what = {"query" if kind is EventKind.SEARCH else "item": item}
+                events.append(Event(id=key, time=time + timedelta(minutes=step), kind=kind, **what, **about))
     store.events.append(sorted(events, key=lambda event: event.time))
     return store
 
@@ -51,25 +57,24 @@ def tastes(tmp_path_factory):
     store.close()
 
 
-@pytest.mark.xfail(
-    reason="a tiny random backbone reaches AUC .57 here, not .9: the recipe is still to be tuned", strict=False
-)
 def test_who_buys_what_is_learnt_from_words(tastes, tmp_path):
     bundle = train_purchase(
-        tastes, settings(tmp_path, 15), tmp_path / "out", base=toy_backbone(), options=OPTIONS, seed=1, onnx=False
+        tastes, settings(tmp_path, 15), tmp_path / "out", base=toy_backbone(), options=EAGER, seed=1, onnx=False
     )
     card = Bundle.open(tmp_path / "out").card
     before, after = card.before["test"], card.after["test"]
     assert after["auc"]["value"] > 0.9 > before["auc"]["value"]
     assert after["log_loss"]["value"] < before["log_loss"]["value"]
-    assert after["auc"]["value"] > card.after["popularity"]["auc"]["value"] + 0.2
+    # whether two texts are of one taste is a question of pairs: neither an item's rate nor a linear model can answer it
+    assert after["auc"]["value"] > max(card.after[name]["auc"]["value"] for name in ("popularity", "tf-idf")) + 0.2
     assert {"auc", "log_loss", "accuracy", "ece"} == set(after) == set(card.after["tf-idf"])
     rake, pan = (next(item.text for item in toy_items() if item.id == key) for key in ("garden-00", "kitchen-00"))
-    gardener = "bought Tomato seeds; bought 园艺皮手套; bought Pruning shears for roses; viewed Wok with lid"
+    gardener = "searched garden tools; bought Tomato seeds; bought Pruning shears for roses; viewed Wok with lid"
     scores = bundle.scorer().score([gardener, gardener], [rake, pan])
     assert scores[0] > scores[1]
 
 
+@pytest.mark.slow
 def test_the_served_graph_agrees_with_torch(tastes, tmp_path):
     bundle = train_purchase(tastes, settings(tmp_path, 1), tmp_path / "out", base=toy_backbone(), options=OPTIONS)
     pairs = (["bought Tomato seeds"] * 5, [item.text for item in toy_items()[:5]])
@@ -87,7 +92,7 @@ def test_labels_and_words_know_nothing_of_the_future(tastes):
     for part in parts:
         for moment, words in zip(part.moments, part.customers, strict=True):
             mine = [event for event in log if event.customer == moment.customer]
-            past = {titles[event.item] for event in mine if event.time.timestamp() < moment.time}
+            past = {titles.get(event.item, event.query) for event in mine if event.time.timestamp() < moment.time}
             named = {piece.split(" ", 1)[1] for piece in words.split("; ") if piece}
             assert named <= past
             assert f"bought {titles[moment.item]}" not in words.split("; ")

@@ -101,6 +101,7 @@ def test_every_kind_of_negatives_trains(store, tmp_path, negatives):
     assert "steps" in bundle.card.notes
 
 
+@pytest.mark.slow
 def test_the_served_graph_agrees_with_torch(tmp_path):
     store = catalogue_only(tmp_path)
     bundle = train_relevance(store, settings(tmp_path, 1), tmp_path / "out", base=toy_backbone(), options=OPTIONS)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit, logit
 from torch import Tensor, nn
 
 from shopkeeper.compute.device import pick_device, set_threads
@@ -46,7 +47,7 @@ class PurchaseOptions:
         weight_decay: Decoupled decay.
         dropout: Before the head.
         tokens: Tokens that customer and item together are cut to.
-        patience: Validations without improvement before training stops.
+        patience: Validations without improvement before training stops; there is one an epoch.
         window: Days within which a purchase counts.
         most: Moments of training, validation and test at most.
     """
@@ -59,7 +60,7 @@ class PurchaseOptions:
     tokens: int = 80
     patience: int = 3
     window: float = 7.0
-    most: tuple[int, int, int] = (12_000, 600, 1_500)
+    most: tuple[int, int, int] = (12_000, 1_000, 1_500)
 
 
 def train_purchase(
@@ -142,7 +143,11 @@ def teach(
     batch: int,
     seed: int,
 ) -> FitReport:
-    """Fine-tune in place on the training period, stopping early by log-loss on validation."""
+    """Fine-tune in place on the training period, stopping early by log-loss on validation.
+
+    Every state is judged straightened, as it will be served: otherwise the untrained head, which is straightened
+    already, has an advantage over all others wherever the share of buyers moves with time.
+    """
     rows = tokenise_pairs(classifier.backbone, periods.train.customers, periods.train.items, options.tokens)
     labels = torch.from_numpy(periods.train.labels)
 
@@ -155,7 +160,9 @@ def teach(
         return cross_entropy(model(*(part.to(device) for part in inputs)), wanted.to(device))
 
     def validate() -> float:
-        return -float(log_loss(periods.valid.labels, probabilities(classifier, periods.valid)).mean())
+        logits = _logits(probabilities(classifier, periods.valid))
+        slope, shift = straightened(periods.valid.labels, logits)
+        return -float(log_loss(periods.valid.labels, expit(slope * logits + shift)).mean())
 
     buckets = Buckets(rows.lengths, batch, collate)
     return fit(classifier, buckets, loss, settings, validate=validate, seed=seed, name="Learning who buys what")
@@ -168,8 +175,7 @@ def probabilities(classifier: PairClassifier, period: Period) -> Values:
 
 def straighten(classifier: PairClassifier, period: Period) -> None:
     """Fold the slope and shift that make the head honest on `period` into its weights."""
-    given = np.clip(probabilities(classifier, period), 1e-7, 1 - 1e-7)
-    slope, shift = straightened(period.labels, np.log(given / (1 - given)))
+    slope, shift = straightened(period.labels, _logits(probabilities(classifier, period)))
     head = classifier.linear
     with torch.no_grad():
         weight = slope * (head.weight[1] - head.weight[0]) / 2
@@ -187,6 +193,10 @@ def marks(labels: Ints, given: Values) -> dict[str, Any]:
         low, high = bootstrap_interval(values)
         found[name] = {"value": float(values.mean()), "low": low, "high": high}
     return found
+
+
+def _logits(given: Values) -> Values:
+    return np.asarray(logit(np.clip(given, 1e-7, 1 - 1e-7)), dtype=np.float64)
 
 
 def _counts(periods: Periods) -> dict[str, Any]:

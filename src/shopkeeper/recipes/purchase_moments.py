@@ -75,7 +75,7 @@ class Periods:
 
 
 def gather_periods(
-    store: Store, rng: np.random.Generator, *, window: float = 7.0, most: tuple[int, int, int] = (12_000, 600, 1_500)
+    store: Store, rng: np.random.Generator, *, window: float = 7.0, most: tuple[int, int, int] = (12_000, 1_000, 1_500)
 ) -> Periods:
     """Read the log, find the moments and part them by time.
 
