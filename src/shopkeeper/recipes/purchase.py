@@ -20,13 +20,14 @@ from shopkeeper.compute.device import pick_device, set_threads
 from shopkeeper.evaluation.classification import accuracy, auc, auc_interval, calibration_error, log_loss
 from shopkeeper.evaluation.intervals import bootstrap_interval
 from shopkeeper.models.backbone import Backbone
-from shopkeeper.models.backbones import choose_backbone, load_backbone
+from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.heads import PairClassifier, TorchScorer
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.purchase_baselines import Values, linear_words, popularity_prior, straightened
 from shopkeeper.recipes.purchase_moments import Period, Periods, gather_periods
+from shopkeeper.recipes.relevance import encoder_name
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.batching import Buckets, Ints
@@ -93,7 +94,7 @@ def train_purchase(
     seed = settings.compute.seed if seed is None else seed
     set_threads(settings.compute)
     periods = gather_periods(store, np.random.default_rng(seed), window=options.window, most=options.most)
-    base = base or load_backbone(_backbone_name(store, settings), settings)
+    base = base or load_backbone(encoder_name(settings, {item.id: item for item in store.catalogue.scan()}), settings)
     base.max_length = min(base.max_length, options.tokens)
     classifier = new_classifier(base, options, seed).to(pick_device(settings.compute))
     chosen = FitSettings(
@@ -205,15 +206,6 @@ def _counts(periods: Periods) -> dict[str, Any]:
         name: {"moments": len(part.labels), "bought": int(part.labels.sum()), "from": part.moments[0].time}
         for name, part in parts.items()
     } | {"window_days": periods.window}
-
-
-def _backbone_name(store: Store, settings: Settings) -> str:
-    if settings.models.encoder not in ("", "auto", "use-multilingual"):
-        return settings.models.encoder
-    counts: dict[str, int] = {}
-    for item in store.catalogue.scan():
-        counts[item.language] = counts.get(item.language, 0) + 1
-    return choose_backbone(counts)
 
 
 def _notes(report: FitReport, share: float) -> str:
