@@ -106,12 +106,15 @@ class SqlEventLog:
         """The last `limit` events of a session, oldest first."""
         return [event for _, event in self.tail(session=session, limit=limit)]
 
-    def tail(self, *, customer: str = "", session: str = "", limit: int = 500) -> list[tuple[int, Event]]:
+    def tail(
+        self, *, customer: str = "", session: str = "", kinds: Sequence[EventKind] = (), limit: int = 500
+    ) -> list[tuple[int, Event]]:
         """(position, event) of the last `limit` events of a customer, or else of a session, ordered by (time, position)."""
         if not customer and not session:
             return []
-        where = events.c.customer == customer if customer else events.c.session == session
-        query = sa.select(events).where(where).order_by(events.c.time.desc(), events.c.position.desc()).limit(limit)
+        who = events.c.customer == customer if customer else events.c.session == session
+        where = [who, *([events.c.kind.in_([kind.value for kind in kinds])] if kinds else [])]
+        query = sa.select(events).where(*where).order_by(events.c.time.desc(), events.c.position.desc()).limit(limit)
         with self._database.reading() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
         return [(row[0], _decode(row)) for row in reversed(rows)]

@@ -105,7 +105,9 @@ class EventLog(Protocol):
         """The last `limit` events of a session, oldest first."""
         ...
 
-    def tail(self, *, customer: str = "", session: str = "", limit: int = 500) -> list[tuple[int, Event]]:
+    def tail(
+        self, *, customer: str = "", session: str = "", kinds: Sequence[EventKind] = (), limit: int = 500
+    ) -> list[tuple[int, Event]]:
         """(position, event) of the last `limit` events of a customer, or else of a session, by (time, position)."""
         ...
 

@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from shopkeeper.records import Event
+from shopkeeper.records import Event, EventKind
 from shopkeeper.store.protocols import EventLog
+
+DEEDS = tuple(kind for kind in EventKind if kind not in (EventKind.IMPRESSION, EventKind.AD_IMPRESSION))
+"""What customers do themselves; what they are shown is not part of a session's trail."""
 
 _Place = tuple[datetime, int]
 _Key = tuple[str, str]  # ("customer" | "session", id)
@@ -86,6 +89,8 @@ class MemorySessions:
         """
         with self._lock:
             for event in events:
+                if event.kind not in DEEDS:
+                    continue
                 self._arrivals += 1
                 for key in _keys(event.customer, event.session):
                     trail = self._trails.get(key)
@@ -127,7 +132,7 @@ class MemorySessions:
             forgotten = self._forgotten
         kind, name = key
         of = {"customer": name} if kind == "customer" else {"session": name}
-        past = self._log.tail(limit=self._depth, **of)
+        past = self._log.tail(limit=self._depth, kinds=DEEDS, **of)
         with self._lock:
             folded = [(arrival, trail.events[id_]) for (_, arrival), id_ in trail.places]
             trail.places.clear()

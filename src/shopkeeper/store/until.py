@@ -86,8 +86,10 @@ class _LogUntil:
     def of_session(self, session: str, limit: int = 500) -> list[Event]:
         return [event for event in self._log.of_session(session, limit) if event.time < self._moment]
 
-    def tail(self, *, customer: str = "", session: str = "", limit: int = 500) -> list[tuple[int, Event]]:
-        found = self._log.tail(customer=customer, session=session, limit=limit)
+    def tail(
+        self, *, customer: str = "", session: str = "", kinds: Sequence[EventKind] = (), limit: int = 500
+    ) -> list[tuple[int, Event]]:
+        found = self._log.tail(customer=customer, session=session, kinds=kinds, limit=limit)
         return [(position, event) for position, event in found if event.time < self._moment]
 
     def count(self) -> int:

@@ -31,8 +31,6 @@ from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit
 from shopkeeper.tasks.recommend import RecommendTask
 from shopkeeper.tasks.search import SearchTask
 
-_SLEEPING = frozenset({EventKind.IMPRESSION, EventKind.AD_IMPRESSION})
-"""What says nothing about a customer's taste and is not folded into sessions."""
 _REFIT_SHARE, _REFIT_LEAST = 0.02, 200
 """Behaviour is counted anew once this share of new events has come in, and at least so many."""
 
@@ -50,6 +48,11 @@ class _Floor:
     version: str
     catalogue: int
     counted: int
+    """Events that behaviour was counted from."""
+    seen: int
+    """Position of the log up to which new events were looked for."""
+    waiting: int = 0
+    """Events since then that say something about taste."""
 
 
 class Shop:
@@ -101,7 +104,7 @@ class Shop:
     def record(self, events: Sequence[Event]) -> int:
         """Write events; they are on disk when this returns, and the next request sees them. Returns how many were new."""
         new = self._writer.append(events)
-        self._sessions.fold(event for event in events if event.kind not in _SLEEPING)
+        self._sessions.fold(events)
         self._note_purchases(events)
         return new
 
@@ -136,8 +139,10 @@ class Shop:
                 self._apply(floor, delta.items, delta.removed)
                 floor.catalogue = delta.version
                 touched += len(delta.items) + len(delta.removed)
-            new = self.store.events.position - floor.counted
-            if new >= max(_REFIT_LEAST, _REFIT_SHARE * floor.counted):
+            for position, _ in self.store.events.scan(floor.seen, kinds=list(STRENGTH)):
+                floor.seen = position
+                floor.waiting += 1
+            if floor.waiting >= max(_REFIT_LEAST, _REFIT_SHARE * floor.counted):
                 self._count(floor)
             return touched
 
@@ -152,7 +157,7 @@ class Shop:
         self.store.close()
 
     def _build(self) -> _Floor:
-        catalogue, counted = self.store.catalogue.version, self.store.events.position
+        catalogue, seen = self.store.catalogue.version, self.store.events.position
         with span("read catalogue", self.store.catalogue.count(), "items") as progress:
             shelf = Shelf()
             for item in self.store.catalogue.scan():
@@ -169,7 +174,7 @@ class Shop:
         parameters = Parameters.from_json(learnt.parameters) if learnt else Parameters()
         names = [bundle.name for bundle in (relevance, fusion, learnt) if bundle] or [found.query.name]
         version = "+".join([f"shopkeeper-{__version__}", *names])
-        behaviour = self._behaviour(shelf, vectors, parameters)
+        behaviour, counted = self._behaviour(shelf, vectors, parameters)
         popular = behaviour.standing("popular", len(shelf))
         search = SearchTask(shelf, index, popularity=popular, model=version)
         recommend = RecommendTask(
@@ -181,12 +186,13 @@ class Shop:
             model=version,
             seed=self.settings.compute.seed,
         )
-        return _Floor(shelf, found, index, search, recommend, parameters, version, catalogue, counted)
+        return _Floor(shelf, found, index, search, recommend, parameters, version, catalogue, counted, seen)
 
-    def _behaviour(self, shelf: Shelf, vectors: np.ndarray, parameters: Parameters) -> Behaviour:
-        histories, _ = read(self.store.events.frame(kinds=list(STRENGTH)), shelf)
+    def _behaviour(self, shelf: Shelf, vectors: np.ndarray, parameters: Parameters) -> tuple[Behaviour, int]:
+        frame = self.store.events.frame(kinds=list(STRENGTH))
+        histories, _ = read(frame, shelf)
         until = float(histories.times.max()) if len(histories.times) else time.time()
-        return fit(histories, shelf, vectors, parameters, until=until)
+        return fit(histories, shelf, vectors, parameters, until=until), frame.height
 
     def _apply(self, floor: _Floor, items: Sequence[Item], removed: Sequence[str]) -> None:
         if items:
@@ -199,12 +205,11 @@ class Shop:
             floor.index.remove(np.array(gone, dtype=np.int64))
 
     def _count(self, floor: _Floor) -> None:
-        counted = self.store.events.position
         texts = [item.text if item else "" for item in floor.shelf.items]
-        behaviour = self._behaviour(floor.shelf, floor.encoders.passage.encode(texts), floor.parameters)
+        behaviour, floor.counted = self._behaviour(floor.shelf, floor.encoders.passage.encode(texts), floor.parameters)
         floor.recommend.behaviour = behaviour
         floor.search.popularity = behaviour.standing("popular", len(floor.shelf))
-        floor.counted = counted
+        floor.waiting = 0
 
     def _base(self, shelf: Shelf) -> str:
         if self.settings.models.encoder != "auto":
