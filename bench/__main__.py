@@ -16,6 +16,7 @@ from bench.contract import ROOT, Report
 from bench.report import RESULTS, table, write_page
 
 BENCHES = {
+    "search-chorus": "bench.search_chorus",
     "next-amazon": "bench.next_amazon",
     "recommend-practice": "bench.recommend_practice",
     "latency": "bench.latency",
