@@ -17,8 +17,10 @@ from bench.report import RESULTS, table, write_page
 
 BENCHES = {
     "search-chorus": "bench.search_chorus",
+    "search-practice": "bench.search_practice",
     "next-amazon": "bench.next_amazon",
     "recommend-practice": "bench.recommend_practice",
+    "purchase-practice": "bench.purchase_practice",
     "latency": "bench.latency",
     "store": "bench.store",
 }

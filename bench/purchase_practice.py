@@ -1,0 +1,56 @@
+"""Will this customer buy this item? The purchase recipe on the practice shop, before and after, beside two baselines.
+
+All rows are of the same test period, the last one by time, which neither training nor early stopping has seen.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.contract import Metric, Row
+from shopkeeper.practice import build
+from shopkeeper.recipes.purchase import train_purchase
+from shopkeeper.settings import Settings
+from shopkeeper.store.database import open_store
+
+_BATCH = 5_000
+
+
+def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:  # noqa: ARG001
+    """Rows `popularity`, `tf-idf`, `shopkeeper purchase, untrained head`, `shopkeeper purchase`.
+
+    Args:
+        data: Not used: the shop is simulated.
+        quick: A smaller shop and one minute of training.
+        seed: Of the shop and of training.
+    """
+    practice = build(seed, products=800, customers=400) if quick else build(seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        settings = Settings.model_validate({"home": scratch, "compute": {"seed": seed}, "train": {"epochs": 3}})
+        store = open_store(f"sqlite:///{scratch}/shop.db")
+        try:
+            store.catalogue.put(practice.items)
+            store.words.put(practice.passages)
+            for start in range(0, len(practice.events), _BATCH):
+                store.events.append(practice.events[start : start + _BATCH])
+            began = time.perf_counter()
+            bundle = train_purchase(store, settings, Path(scratch) / "out", minutes=1 if quick else 8, onnx=False)
+            seconds = time.perf_counter() - began
+        finally:
+            store.close()
+    card = bundle.card
+    return [
+        _row("popularity", card.after["popularity"]),
+        _row("tf-idf", card.after["tf-idf"]),
+        _row("shopkeeper purchase, untrained head", card.before["test"]),
+        _row("shopkeeper purchase", card.after["test"], seconds, card.notes),
+    ]
+
+
+def _row(name: str, marks: Mapping[str, Mapping[str, Any]], seconds: float = 0.0, notes: str = "") -> Row:
+    metrics = {key: Metric(mark["value"], mark.get("low"), mark.get("high")) for key, mark in marks.items()}
+    return Row(name, metrics, seconds, notes)
