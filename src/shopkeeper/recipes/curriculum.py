@@ -1,6 +1,6 @@
 """Everything a shop can learn, in the order in which one recipe needs another's result.
 
-The last tenth of the events is kept from all of them: `evaluation` measures on it afterwards. The purchase recipe parts
+The last tenth of the events is kept from all of them: `comparison` measures on it afterwards. The purchase recipe parts
 the log by time itself and takes its figures from its own last period.
 """
 
@@ -53,7 +53,7 @@ class Outcome:
     notes: str = ""
 
 
-def test_from(store: Store) -> datetime | None:
+def held_out_from(store: Store) -> datetime | None:
     """The moment from which on events are kept from training; None when there are too few to part."""
     times = store.events.frame()["time"]
     if len(times) < 100:
@@ -82,7 +82,7 @@ def train(
     """
     if unknown := [task for task in tasks if task not in TASKS]:
         raise InputError(f"There is no recipe {unknown[0]!r}.", where="task", cure=f"Choose among {', '.join(TASKS)}.")
-    moment = test_from(store)
+    moment = held_out_from(store)
     past: Store = Until(store, moment) if moment else store
     lesson = _Lesson(store, past, settings, registry, minutes)
     for task in TASKS:

@@ -1,0 +1,172 @@
+"""Before and after, measured anew: the live models and honest baselines on the events that no recipe learnt from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
+from shopkeeper.evaluation.metrics import graded, ideal_grades, ndcg_at
+from shopkeeper.evaluation.next_items import Split, measures, ranks, split_time
+from shopkeeper.models.registry import Registry
+from shopkeeper.models.serving import Encoders, encoders
+from shopkeeper.progress import span, track
+from shopkeeper.recipes.curriculum import held_out_from
+from shopkeeper.recipes.pairs import merged, pairs_from_events
+from shopkeeper.recipes.relevance import encoder_name
+from shopkeeper.retrieval.histories import STRENGTH, Floats, Histories
+from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
+from shopkeeper.retrieval.shelf import Rows, Shelf
+from shopkeeper.settings import Settings
+from shopkeeper.store.protocols import Store
+from shopkeeper.tasks.behaviour import Parameters, fit
+
+_MOST = 400
+"""Queries and customers asked at most, drawn at random beyond that."""
+_LEAST = 20
+_DEPTH = 10
+
+Values = NDArray[np.float64]
+Ask = Callable[[str], Rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One system's figure on held-out data.
+
+    Attributes:
+        value: Mean over queries or customers.
+        low: Lower end of its 95 % bootstrap interval.
+        high: Upper end.
+        gain: Mean gain over the first system of the same task and metric, 0 for that system itself.
+        gain_low: Lower end of the paired interval of the gain.
+        gain_high: Upper end.
+        count: Queries or customers.
+    """
+
+    task: str
+    system: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float
+    gain_high: float
+    count: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def compare(store: Store, settings: Settings, registry: Registry) -> list[Comparison]:
+    """Measure search and recommendation on the last tenth of the events; empty where there are too few.
+
+    Args:
+        store: The shop's truth.
+        settings: The settings in force.
+        registry: The live models; tasks without one are measured with defaults.
+    """
+    moment = held_out_from(store)
+    if moment is None:
+        return []
+    shelf = Shelf(store.catalogue.scan())
+    return [*_search(store, settings, registry, shelf, moment), *_recommend(store, settings, registry, shelf, moment)]
+
+
+def _search(
+    store: Store, settings: Settings, registry: Registry, shelf: Shelf, moment: datetime
+) -> Iterator[Comparison]:
+    rng = np.random.default_rng(settings.compute.seed)
+    wanted: defaultdict[str, dict[str, float]] = defaultdict(dict)
+    for pair in merged(p for p in pairs_from_events(store) if p.time >= moment.timestamp()):
+        if shelf.row(pair.item) is not None:
+            wanted[pair.query][pair.item] = 1.0
+    if len(wanted) < _LEAST:
+        return
+    names = sorted(wanted)
+    queries = [names[place] for place in rng.permutation(len(names))[:_MOST]]
+    grades = [wanted[query] for query in queries]
+    items = {item.id: item for item in shelf.items if item is not None}
+    live, fusion = registry.live("relevance"), registry.live("search")
+    base = _index(shelf, encoders(settings, None, encoder_name(settings, items)), Fusion())
+    trained = base
+    if live is not None or fusion is not None:
+        chosen = Fusion.from_json(fusion.parameters) if fusion else Fusion()
+        trained = _index(shelf, encoders(settings, live, encoder_name(settings, items)), chosen)
+    systems: list[tuple[str, Ask]] = [
+        ("words only (BM25)", lambda query: base.lexical.search(query, _DEPTH)[0]),
+        ("before training: words + meaning", lambda query: base.search(query).rows),
+        ("after training: words + meaning", lambda query: trained.search(query).rows),
+    ]
+    ideal = ideal_grades(grades)
+    found = {}
+    for name, ask in systems:
+        asked = track(queries, f"search, {name}", len(queries), "queries")
+        rankings = [[shelf.item(int(row)).id for row in ask(query)[:_DEPTH]] for query in asked]
+        found[name] = {"ndcg@10": np.asarray(ndcg_at(_DEPTH, graded(rankings, grades), ideal))}
+    yield from _rows("search", found, settings.compute.seed)
+
+
+def _recommend(
+    store: Store, settings: Settings, registry: Registry, shelf: Shelf, moment: datetime
+) -> Iterator[Comparison]:
+    frame = store.events.frame(kinds=list(STRENGTH))
+    end = frame["time"].max()
+    split = split_time(frame, shelf, moment.timestamp(), (end.timestamp() if isinstance(end, datetime) else 0) + 1)
+    if len(split.past) < _LEAST:
+        return
+    rng = np.random.default_rng(settings.compute.seed)
+    split = split.take(np.sort(rng.permutation(len(split.past))[: 5 * _MOST]))
+    live, learnt = registry.live("relevance"), registry.live("recommend")
+    items = {item.id: item for item in shelf.items if item is not None}
+    encoder = encoders(settings, live, "" if live else encoder_name(settings, items)).passage
+    vectors = encoder.encode([shelf.item(row).text for row in range(len(shelf))])
+    parameters = Parameters.from_json(learnt.parameters) if learnt else Parameters()
+    behaviour = fit(split.learn, shelf, vectors, parameters, split.until)
+    width = len(shelf)
+
+    def alone(name: str) -> Callable[[Histories], Floats]:
+        source = behaviour.sources[name]
+        return lambda past: source.scores(past.weights(source.decay, width))
+
+    systems: list[tuple[str, Callable[[Histories], Floats]]] = [
+        ("popularity", alone("popular")),
+        ("item-kNN", alone("together")),
+        ("after training: blend", lambda past: behaviour.blended(past, width)),
+    ]
+    found = {}
+    with span("recommendation, held-out customers", len(systems), "systems") as progress:
+        for name, scorer in systems:
+            found[name] = _of(scorer, split, width)
+            progress.advance()
+    yield from _rows("recommend", found, settings.compute.seed)
+
+
+def _of(scorer: Callable[[Histories], Floats], split: Split, width: int) -> Mapping[str, Values]:
+    return measures(ranks(scorer, split, width), split, (_DEPTH,))
+
+
+def _index(shelf: Shelf, found: Encoders, fusion: Fusion) -> HybridIndex:
+    items = [shelf.item(row) for row in range(len(shelf))]
+    index = HybridIndex(found.query, fusion, exact_below=len(shelf) + 1)
+    index.upsert(np.arange(len(shelf)), items, found.passage.encode([item.text for item in items]))
+    return index
+
+
+def _rows(task: str, found: Mapping[str, Mapping[str, Values]], seed: int) -> Iterator[Comparison]:
+    first: Mapping[str, Values] = next(iter(found.values()))
+    for system, values in found.items():
+        for metric, each in values.items():
+            low, high = bootstrap_interval(each, seed=seed)
+            gain = paired_difference(first[metric], each, seed=seed)
+            yield Comparison(
+                task, system, metric, float(each.mean()), low, high, gain.mean, gain.low, gain.high, len(each)
+            )
