@@ -29,7 +29,7 @@ from shopkeeper.tasks.behaviour import Parameters, fit
 
 _MOST = 400
 """Queries and customers asked at most, drawn at random beyond that."""
-_LEAST = 20
+_LEAST = 10
 _DEPTH = 10
 
 Values = NDArray[np.float64]
