@@ -11,7 +11,8 @@ import torch
 
 from shopkeeper.errors import ModelError
 from shopkeeper.models.backbone import pool
-from shopkeeper.models.backbones import Backbone, choose_backbone, load_backbone, read_backbone
+from shopkeeper.models.backbones import Backbone, load_backbone, read_backbone
+from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.settings import ModelSettings, Settings
 
@@ -76,11 +77,11 @@ def test_training_mode_is_left_as_it_was(tiny: Backbone) -> None:
         ({"en-GB": 5, "": 2}, "minilm"),
         ({"en": 5, "zh": 1}, "e5-small"),
         ({"zh-CN": 4}, "e5-small"),
-        ({"en": 5, "zh": 0}, "minilm"),
     ],
 )
 def test_choice_by_language(counts: dict[str, int], expected: str) -> None:
-    assert choose_backbone(counts) == expected
+    assert encoder_name(ModelSettings(), counts) == expected
+    assert encoder_name(ModelSettings(encoder="minilm"), counts) == "minilm"
 
 
 def test_offline_says_how_to_allow_downloads(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,7 @@ from shopkeeper.models.backbone import FILE, LONGEST, Backbone, is_causal
 from shopkeeper.models.hub import from_hub, quiet
 from shopkeeper.settings import Settings
 
-__all__ = ["Backbone", "choose_backbone", "load_backbone", "read_backbone"]
-
-
-def choose_backbone(language_counts: Mapping[str, int]) -> str:
-    """What ``auto`` means for texts in these languages: ``minilm`` when all are English, else ``e5-small``.
-
-    Languages are codes such as ``en`` or ``zh-CN``; an unknown one (empty or ``und``) does not decide.
-    """
-    known = {code.lower().partition("-")[0] for code, count in language_counts.items() if count > 0}
-    return "minilm" if known <= {"en", "", "und"} else "e5-small"
+__all__ = ["Backbone", "load_backbone", "read_backbone"]
 
 
 def load_backbone(name: str, settings: Settings) -> Backbone:
@@ -47,7 +37,7 @@ def load_backbone(name: str, settings: Settings) -> Backbone:
         raise ModelError(
             f"{name!r} is not a model that can be fine-tuned.",
             where="models.encoder",
-            cure="Use minilm, e5-small, a folder or a Hugging Face id; choose_backbone() decides for auto.",
+            cure="Use minilm, e5-small, a folder or a Hugging Face id; models.choice decides for auto.",
         )
     folder = Path(name).expanduser()
     if folder.is_dir():

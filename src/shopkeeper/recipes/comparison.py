@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
 from shopkeeper.evaluation.metrics import graded, ideal_grades, ndcg_at
 from shopkeeper.evaluation.next_items import Split, measures, ranks, split_time
+from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import Encoders, encoders
 from shopkeeper.progress import span, track
 from shopkeeper.recipes.curriculum import held_out_from
 from shopkeeper.recipes.pairs import merged, pairs_from_events
-from shopkeeper.recipes.relevance import encoder_name
 from shopkeeper.retrieval.histories import STRENGTH, Floats, Histories
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Rows, Shelf
@@ -91,16 +91,16 @@ def _search(
             wanted[pair.query][pair.item] = 1.0
     if len(wanted) < _LEAST:
         return
-    names = sorted(wanted)
-    queries = [names[place] for place in rng.permutation(len(names))[:_MOST]]
+    asked_for = sorted(wanted)
+    queries = [asked_for[place] for place in rng.permutation(len(asked_for))[:_MOST]]
     grades = [wanted[query] for query in queries]
-    items = {item.id: item for item in shelf.items if item is not None}
+    name = encoder_name(settings.models, shelf.spoken)
     live, fusion = registry.live("relevance"), registry.live("search")
-    base = _index(shelf, encoders(settings, None, encoder_name(settings, items)), Fusion())
+    base = _index(shelf, encoders(settings, None, name), Fusion())
     trained = base
     if live is not None or fusion is not None:
         chosen = Fusion.from_json(fusion.parameters) if fusion else Fusion()
-        trained = _index(shelf, encoders(settings, live, encoder_name(settings, items)), chosen)
+        trained = _index(shelf, encoders(settings, live, name), chosen)
     systems: list[tuple[str, Ask]] = [
         ("words only (BM25)", lambda query: base.lexical.search(query, _DEPTH)[0]),
         ("before training: words + meaning", lambda query: base.search(query).rows),
@@ -108,10 +108,10 @@ def _search(
     ]
     ideal = ideal_grades(grades)
     found = {}
-    for name, ask in systems:
-        asked = track(queries, f"search, {name}", len(queries), "queries")
+    for system, ask in systems:
+        asked = track(queries, f"search, {system}", len(queries), "queries")
         rankings = [[shelf.item(int(row)).id for row in ask(query)[:_DEPTH]] for query in asked]
-        found[name] = {"ndcg@10": np.asarray(ndcg_at(_DEPTH, graded(rankings, grades), ideal))}
+        found[system] = {"ndcg@10": np.asarray(ndcg_at(_DEPTH, graded(rankings, grades), ideal))}
     yield from _rows("search", found, settings.compute.seed)
 
 
@@ -126,8 +126,8 @@ def _recommend(
     rng = np.random.default_rng(settings.compute.seed)
     split = split.take(np.sort(rng.permutation(len(split.past))[: 5 * _MOST]))
     live, learnt = registry.live("relevance"), registry.live("recommend")
-    items = {item.id: item for item in shelf.items if item is not None}
-    encoder = encoders(settings, live, "" if live else encoder_name(settings, items)).passage
+    name = encoder_name(settings.models, shelf.spoken)
+    encoder = encoders(settings, live, name).passage
     vectors = encoder.encode([shelf.item(row).text for row in range(len(shelf))])
     parameters = Parameters.from_json(learnt.parameters) if learnt else Parameters()
     behaviour = fit(split.learn, shelf, vectors, parameters, split.until)
@@ -144,8 +144,8 @@ def _recommend(
     ]
     found = {}
     with span("recommendation, held-out customers", len(systems), "systems") as progress:
-        for name, scorer in systems:
-            found[name] = _of(scorer, split, width)
+        for system, scorer in systems:
+            found[system] = _of(scorer, split, width)
             progress.advance()
     yield from _rows("recommend", found, settings.compute.seed)
 

@@ -16,12 +16,13 @@ from typing import Any
 
 from shopkeeper.errors import InputError, TrainingError
 from shopkeeper.models.bundle import Bundle
+from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
 from shopkeeper.recipes.behaviour import train_behaviour
 from shopkeeper.recipes.fusion import train_fusion
 from shopkeeper.recipes.purchase import train_purchase
-from shopkeeper.recipes.relevance import encoder_name, train_relevance
+from shopkeeper.recipes.relevance import train_relevance
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
@@ -127,8 +128,8 @@ class _Lesson:
 
     def _encoders(self, shelf: Shelf) -> Encoders:
         live = self.registry.live("relevance")
-        items = {item.id: item for item in shelf.items if item is not None}
-        return encoders(self.settings, live, "" if live else encoder_name(self.settings, items))
+        name = encoder_name(self.settings.models, shelf.spoken)
+        return encoders(self.settings, live, name)
 
     def _fine_tunable(self) -> None:
         if self.settings.models.encoder == STATIC:

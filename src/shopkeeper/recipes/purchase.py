@@ -23,11 +23,11 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
+from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.heads import PairClassifier, TorchScorer
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.purchase_baselines import Values, linear_words, popularity_prior, straightened
 from shopkeeper.recipes.purchase_moments import Period, Periods, gather_periods
-from shopkeeper.recipes.relevance import encoder_name
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.batching import Buckets, Ints
@@ -94,7 +94,8 @@ def train_purchase(
     seed = settings.compute.seed if seed is None else seed
     set_threads(settings.compute)
     periods = gather_periods(store, np.random.default_rng(seed), window=options.window, most=options.most)
-    base = base or load_backbone(encoder_name(settings, {item.id: item for item in store.catalogue.scan()}), settings)
+    languages = (item.language for item in store.catalogue.scan())
+    base = base or load_backbone(encoder_name(settings.models, languages), settings)
     base.max_length = min(base.max_length, options.tokens)
     classifier = new_classifier(base, options, seed).to(pick_device(settings.compute))
     chosen = FitSettings(

@@ -9,7 +9,7 @@ that ranks validation best is kept, which may be the one the encoder came with.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.splits import by_hash, by_time
 from shopkeeper.models.backbone import Backbone
-from shopkeeper.models.backbones import choose_backbone, load_backbone
+from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
+from shopkeeper.models.choice import encoder_name
 from shopkeeper.recipes.contrast import Exam, Lessons, Marks, RelevanceOptions, teach
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.pairs import (
@@ -38,7 +39,7 @@ from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.loop import FitReport, FitSettings
 
-__all__ = ["RelevanceOptions", "encoder_name", "gather_lessons", "train_relevance"]
+__all__ = ["RelevanceOptions", "gather_lessons", "train_relevance"]
 
 _ENOUGH = 200  # pairs from behaviour below which validation rests on the catalogue
 
@@ -74,7 +75,9 @@ def train_relevance(
     set_threads(settings.compute)
     lessons = gather_lessons(store, options, np.random.default_rng(seed))
     if base is None:
-        base = load_backbone(encoder_name(settings, lessons.items), settings)
+        base = load_backbone(
+            encoder_name(settings.models, (item.language for item in lessons.items.values())), settings
+        )
     base.model.to(pick_device(settings.compute))
     base.max_length = min(base.max_length, options.item_tokens)
     answers = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
@@ -152,16 +155,6 @@ def _sample(pairs: Sequence[Pair], most: int, rng: np.random.Generator) -> list[
     if len(pairs) <= most:
         return list(pairs)
     return [pairs[row] for row in np.sort(rng.permutation(len(pairs))[:most])]
-
-
-def encoder_name(settings: Settings, items: Mapping[str, Item]) -> str:
-    """Name of the pretrained encoder: the one that the settings name, else the one that suits the items' languages."""
-    if settings.models.encoder not in ("", "auto"):
-        return settings.models.encoder
-    counts: dict[str, int] = {}
-    for item in items.values():
-        counts[item.language] = counts.get(item.language, 0) + 1
-    return choose_backbone(counts)
 
 
 def _notes(report: FitReport, before: Marks, after: Marks, exam: Exam) -> str:

@@ -71,6 +71,12 @@ class Shelf:
         """Item id of every row; dead rows give the empty string."""
         return [item.id if item is not None else "" for item in self.items]
 
+    @property
+    def spoken(self) -> list[str]:
+        """Languages of the living items, each once, with the unknown as the empty string."""
+        codes = {self.languages.code(item.language) for item in self.items if item is not None}
+        return [self.languages.values[code] for code in sorted(codes)]
+
     def put(self, item: Item) -> int:
         """Add or replace an item; returns its row."""
         row = self._row.get(item.id)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shopkeeper import __version__
+from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import Encoders, encoders
 from shopkeeper.progress import span
@@ -164,7 +165,7 @@ class Shop:
                 shelf.put(item)
                 progress.advance()
         relevance, fusion, learnt = (self.registry.live(task) for task in ("relevance", "search", "recommend"))
-        found = encoders(self.settings, relevance, "" if relevance else self._base(shelf))
+        found = encoders(self.settings, relevance, encoder_name(self.settings.models, shelf.spoken))
         vectors = found.passage.encode([item.text if item else "" for item in shelf.items])
         chosen = Fusion.from_json(fusion.parameters) if fusion else Fusion()
         limits = self.settings.search
@@ -210,17 +211,6 @@ class Shop:
         floor.recommend.behaviour = behaviour
         floor.search.popularity = behaviour.standing("popular", len(floor.shelf))
         floor.waiting = 0
-
-    def _base(self, shelf: Shelf) -> str:
-        if self.settings.models.encoder != "auto":
-            return self.settings.models.encoder
-        from shopkeeper.models.backbones import choose_backbone  # brings PyTorch, which a trained shop serves without
-
-        counts: defaultdict[str, int] = defaultdict(int)
-        for item in shelf.items:
-            if item is not None:
-                counts[item.language] += 1
-        return choose_backbone(counts)
 
     def _past_purchases(self) -> Iterable[Event]:
         return (event for _, event in self.store.events.scan(kinds=[EventKind.PURCHASE]))
