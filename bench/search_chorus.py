@@ -24,6 +24,7 @@ from shopkeeper.evaluation.metrics import graded, ideal_grades, judged_at, ndcg_
 from shopkeeper.evaluation.splits import folds
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.encoders import TorchEncoder
+from shopkeeper.models.serving import TOKENS
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.recipes.fusion import SHARES
 from shopkeeper.recipes.relevance import train_relevance
@@ -68,7 +69,9 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
             {"home": scratch, "compute": {"seed": seed}, "models": {"encoder": "minilm"}, "train": {"epochs": 1}}
         )
         began = time.perf_counter()
-        before = _index(items, TorchEncoder(load_backbone("minilm", settings)))
+        backbone = load_backbone("minilm", settings)
+        backbone.max_length = TOKENS
+        before = _index(items, TorchEncoder(backbone))
         encoding = time.perf_counter() - began
         rows.append(_row("MiniLM zero-shot", exam, _meaning(before), encoding))
         rows.append(_row("shopkeeper words", exam, lambda query, mask: before.lexical.search(query, _DEEP, mask)[0]))

@@ -13,6 +13,7 @@ from bench.search_chorus import Ask, plain_bm25
 from shopkeeper.evaluation.metrics import graded, ideal_grades, ndcg_at
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.encoders import TorchEncoder
+from shopkeeper.models.serving import TOKENS
 from shopkeeper.models.text import Encoder
 from shopkeeper.practice import Practice, build
 from shopkeeper.recipes.fusion import train_fusion
@@ -46,7 +47,9 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:  # noqa
                 store.events.append(past[start : start + _BATCH])
             shelf = Shelf(store.catalogue.scan())
             rows = [_row("BM25 (bm25s), stemmed", practice, shelf, plain_bm25(_items(shelf), stemmed=True))]
-            before = TorchEncoder(load_backbone("e5-small", settings))
+            backbone = load_backbone("e5-small", settings)
+            backbone.max_length = TOKENS
+            before = TorchEncoder(backbone)
             index = _index(shelf, before, Fusion())
             rows.append(_row("shopkeeper words", practice, shelf, lambda q, m: index.lexical.search(q, 200, m)[0]))
             rows.append(

@@ -20,6 +20,10 @@ STATIC = "use-multilingual"
 """The one encoder without a backbone: it serves as it is and cannot be fine-tuned."""
 
 
+TOKENS = 64
+"""Tokens of an item that an untrained encoder reads: names come first, and time grows with every token."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoders:
     """One model, twice: `query` answers one at a time on one thread, `passage` takes many and remembers them."""
@@ -51,7 +55,7 @@ def _encoder(settings: Settings, bundle: Bundle | None, base: str, threads: int)
 
 def _exported(base: str, settings: Settings) -> Path:
     """Folder of the ONNX graph of an untrained model, made on first use; whole or not there."""
-    folder = settings.cache / "onnx" / _plain(base)
+    folder = settings.cache / "onnx" / f"{_plain(base)}-{TOKENS}"
     if folder.is_dir():
         return folder
     from shopkeeper.models.backbones import load_backbone
@@ -59,7 +63,9 @@ def _exported(base: str, settings: Settings) -> Path:
 
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     try:
-        export_onnx(load_backbone(base, settings), aside)
+        backbone = load_backbone(base, settings)
+        backbone.max_length = min(backbone.max_length, TOKENS)
+        export_onnx(backbone, aside)
         aside.rename(folder)
     except OSError as error:
         if not folder.is_dir():  # somebody else may have been faster
