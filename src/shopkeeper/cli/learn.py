@@ -131,6 +131,10 @@ def demo(
         _train(session, missing, minutes)
     evaluate(context)
     if serving:
+        open_to_all = settings.serve.model_copy(update={"demo": True})  # visitors may step into any customer's shoes
+        context.obj = Session(
+            settings.model_copy(update={"serve": open_to_all, "name": "Practice shop 练习店铺"}), output
+        )
         serve(context)
 
 
