@@ -88,16 +88,19 @@ class Item:
 
     @property
     def text(self) -> str:
-        """The item in one line of words, as encoders read it: title, brand, category, attributes, description."""
+        """The item in one line of words, what names it first: title, brand, category, description, attributes.
+
+        Encoders read the beginning only, and a long list of attributes would crowd out what the item is.
+        """
         parts = [self.title]
         if self.brand and self.brand.casefold() not in self.title.casefold():
             parts.append(self.brand)
         if self.category:
             parts.append(" > ".join(self.category))
-        if self.attributes:
-            parts.append(", ".join(f"{name}: {value}" for name, value in self.attributes.items()))
         if self.description:
             parts.append(self.description)
+        if self.attributes:
+            parts.append(", ".join(f"{name}: {value}" for name, value in self.attributes.items()))
         return ". ".join(parts)
 
     @property
