@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shopkeeper.tasks.shop import Shop
 
 from shopkeeper.records import EventKind
+from shopkeeper.tasks.shop import Shop
 
 KEYS_OF_PROBLEM = {"type", "title", "status", "detail", "instance", "where", "cure"}
 

@@ -7,8 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shopkeeper.tasks.shop import Shop
 from test_api_answers import assert_problem, found
+
+from shopkeeper.tasks.shop import Shop
 
 
 def event(number: int = 0, **fields: object) -> dict[str, object]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from shopkeeper.tasks.shop import Shop
 from test_api_answers import assert_problem
 
 from shopkeeper.errors import InputError, NotFoundError, StoreError
 from shopkeeper.serving.app import create_app
 from shopkeeper.serving.auth import Keys, Limiter, Scope
+from shopkeeper.tasks.shop import Shop
 
 
 def test_only_hashes_are_kept_and_only_the_owner_reads_them(tmp_path: Path):
