@@ -33,8 +33,20 @@ class PairClassifier(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Logits, float (n, k); the arguments are those of `Backbone.vectors`."""
         hidden = run(self.model, input_ids, attention_mask, token_type_ids)
-        logits: Tensor = self.linear(self.dropout(self.backbone.pool(hidden, attention_mask)))
-        return logits
+        return head(self.linear, self.dropout(self.backbone.pool(hidden, attention_mask)))
+
+
+def head(linear: nn.Module, pooled: Tensor) -> Tensor:
+    """Logits in float32 even where the body runs in bfloat16: eight bits of a logit would put close ones level.
+
+    Args:
+        linear: The head, its parameters in float32.
+        pooled: Floats (n, d).
+    """
+    if not torch.is_autocast_enabled(pooled.device.type):
+        return linear(pooled)  # type: ignore[no-any-return]
+    with torch.autocast(pooled.device.type, enabled=False):
+        return linear(pooled.float())  # type: ignore[no-any-return]
 
 
 class TorchScorer:
