@@ -11,7 +11,7 @@ from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.models.backbones import Backbone
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
-from shopkeeper.models.heads import PairClassifier
+from shopkeeper.models.heads import Classifier
 
 
 @pytest.fixture(params=[tiny_bert, tiny_gpt], ids=["bert", "gpt"])
@@ -34,4 +34,4 @@ def gpt_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def scorer_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("bundles") / "scorer"
-    return save_bundle(folder, Card(task="purchase"), classifier=PairClassifier(tiny_bert(), classes=2))
+    return save_bundle(folder, Card(task="purchase"), classifier=Classifier(tiny_bert(), classes=2))

@@ -12,7 +12,7 @@ from tinymodels import tiny_bert, tiny_gpt
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
 from shopkeeper.models.encoders import TorchEncoder
-from shopkeeper.models.heads import PairClassifier, TorchScorer
+from shopkeeper.models.heads import Classifier, TorchScorer
 
 A, B = ["red shoe", "", "blue cup"], ["a warm cup", "x y", "红 杯"]
 
@@ -68,7 +68,7 @@ def test_a_classifier_can_be_trained_further(scorer_bundle: Bundle) -> None:
 
 
 def test_a_causal_classifier_scores_pairs() -> None:
-    scores = TorchScorer(PairClassifier(tiny_gpt(), classes=3)).probabilities(A, B)
+    scores = TorchScorer(Classifier(tiny_gpt(), classes=3)).probabilities(A, B)
     assert scores.shape == (3, 3)
     np.testing.assert_allclose(scores.sum(axis=1), 1.0, atol=1e-5)
 

@@ -30,7 +30,7 @@ from shopkeeper.settings import Settings
 
 if TYPE_CHECKING:
     from shopkeeper.models.backbone import Backbone
-    from shopkeeper.models.heads import PairClassifier
+    from shopkeeper.models.heads import Classifier
 
 __all__ = ["Bundle", "Card", "save_bundle"]
 
@@ -125,16 +125,16 @@ class Bundle:
             backbone.model.to(pick_device(settings.compute))
         return backbone
 
-    def classifier(self, settings: Settings | None = None) -> PairClassifier:
+    def classifier(self, settings: Settings | None = None) -> Classifier:
         """Backbone and head, for further training, as `backbone`."""
         from safetensors.torch import load_file
 
-        from shopkeeper.models.heads import PairClassifier
+        from shopkeeper.models.heads import Classifier
 
         self._require(_HEAD, "classifier")
         head = load_file(self.folder / _HEAD)
         backbone = self.backbone(settings)
-        classifier = PairClassifier(backbone, classes=head["weight"].shape[0], dropout=float(head["dropout"]))
+        classifier = Classifier(backbone, classes=head["weight"].shape[0], dropout=float(head["dropout"]))
         classifier.linear.load_state_dict({"weight": head["weight"], "bias": head["bias"]})
         return classifier.to(backbone.model.device).eval()
 
@@ -152,7 +152,7 @@ def save_bundle(
     card: Card,
     *,
     backbone: Backbone | None = None,
-    classifier: PairClassifier | None = None,
+    classifier: Classifier | None = None,
     arrays: Mapping[str, NDArray[Any]] | None = None,
     parameters: Mapping[str, Any] | None = None,
     onnx: bool = True,
@@ -222,7 +222,7 @@ def _write_values(folder: Path, arrays: Mapping[str, NDArray[Any]], parameters: 
 
 
 def _write_graphs(
-    folder: Path, backbone: Backbone | None, classifier: PairClassifier | None, onnx: bool
+    folder: Path, backbone: Backbone | None, classifier: Classifier | None, onnx: bool
 ) -> tuple[str, ...]:
     from shopkeeper.models import export
 

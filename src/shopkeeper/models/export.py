@@ -19,7 +19,7 @@ from torch.nn.functional import normalize
 
 from shopkeeper.models.backbone import Backbone, Pooling, pool, run
 from shopkeeper.models.encoders import TorchEncoder
-from shopkeeper.models.heads import PairClassifier, TorchScorer
+from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.models.onnx import ABOUT, MODEL, TOKENIZER, OnnxEncoder, OnnxScorer
 from shopkeeper.progress import Span, span
 
@@ -78,7 +78,7 @@ def export_onnx(backbone: Backbone, folder: Path) -> float:
     return _export(graph, backbone, folder, about, agreement)
 
 
-def export_scorer(classifier: PairClassifier, folder: Path) -> float:
+def export_scorer(classifier: Classifier, folder: Path) -> float:
     """Write a classifier's graph (tokens to logits) for `onnx.OnnxScorer`.
 
     Returns:

@@ -14,7 +14,7 @@ from shopkeeper.models.encoders import batcher_of, tensors
 from shopkeeper.models.text import Floats, softmax
 
 
-class PairClassifier(nn.Module):
+class Classifier(nn.Module):
     """Classes of a text or of a pair of texts.
 
     Attributes:
@@ -50,9 +50,9 @@ def head(linear: nn.Module, pooled: Tensor) -> Tensor:
 
 
 class TorchScorer:
-    """Scores with a `PairClassifier` as it stands; the serving twin is `onnx.OnnxScorer`."""
+    """Scores with a `Classifier` as it stands; the serving twin is `onnx.OnnxScorer`."""
 
-    def __init__(self, classifier: PairClassifier, *, bf16: bool = False) -> None:
+    def __init__(self, classifier: Classifier, *, bf16: bool = False) -> None:
         self._classifier = classifier
         self._bf16 = bf16
         self._batcher = batcher_of(classifier.backbone)

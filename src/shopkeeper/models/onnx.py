@@ -113,7 +113,7 @@ class OnnxEncoder:
 
 
 class OnnxScorer:
-    """Scores with the ONNX graph of a `heads.PairClassifier`.
+    """Scores with the ONNX graph of a `heads.Classifier`.
 
     Args:
         folder: Holds model.onnx, tokenizer.json and graph.json.

@@ -24,7 +24,7 @@ from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.choice import encoder_name
-from shopkeeper.models.heads import PairClassifier, TorchScorer
+from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.purchase_baselines import Values, linear_words, popularity_prior, straightened
 from shopkeeper.recipes.purchase_moments import Period, Periods, gather_periods
@@ -127,17 +127,17 @@ def train_purchase(
     return save_bundle(folder, card, classifier=classifier, onnx=onnx, parameters={"window": periods.window})
 
 
-def new_classifier(base: Backbone, options: PurchaseOptions, seed: int) -> PairClassifier:
+def new_classifier(base: Backbone, options: PurchaseOptions, seed: int) -> Classifier:
     """A classifier with a fresh head and the wished layers open."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = PairClassifier(base, classes=2, dropout=options.dropout)
+        classifier = Classifier(base, classes=2, dropout=options.dropout)
     open_top(classifier.model, options.open_layers)
     return classifier
 
 
 def teach(
-    classifier: PairClassifier,
+    classifier: Classifier,
     periods: Periods,
     settings: FitSettings,
     options: PurchaseOptions,
@@ -170,12 +170,12 @@ def teach(
     return fit(classifier, buckets, loss, settings, validate=validate, seed=seed, name="Learning who buys what")
 
 
-def probabilities(classifier: PairClassifier, period: Period) -> Values:
+def probabilities(classifier: Classifier, period: Period) -> Values:
     """Probability of a purchase at each moment, float (n,)."""
     return np.asarray(TorchScorer(classifier, bf16=True).score(period.customers, period.items), dtype=np.float64)
 
 
-def straighten(classifier: PairClassifier, period: Period) -> None:
+def straighten(classifier: Classifier, period: Period) -> None:
     """Fold the slope and shift that make the head honest on `period` into its weights."""
     slope, shift = straightened(period.labels, _logits(probabilities(classifier, period)))
     head = classifier.linear

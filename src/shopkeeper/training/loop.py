@@ -1,17 +1,19 @@
 """The one fine-tuning loop. Every recipe calls `fit`; what differs between recipes arrives as arguments.
 
 A loss is a plain function of the model and a batch, a schedule a plain function of the share of the run that is over,
-an optimiser a plain function of parameter groups. Nothing here knows what the model is for.
+an optimiser a plain function of parameter groups, a hook whatever looks in between the steps. Nothing here knows what
+the model is for.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,80 +23,17 @@ from shopkeeper.compute.precision import autocast
 from shopkeeper.errors import TrainingError
 from shopkeeper.progress import Span, span
 from shopkeeper.training.batching import Batches
-from shopkeeper.training.optimisers import Optimiser, Schedule, adamw, parameter_groups, warm_cosine
+from shopkeeper.training.checkpoints import Checkpoint, pack_optimiser, unpack_optimiser
+from shopkeeper.training.hooks import Hook, call
+from shopkeeper.training.optimisers import parameter_groups
+from shopkeeper.training.plan import FitReport, FitSettings, Stop
+
+__all__ = ["FitReport", "FitSettings", "Loss", "Run", "fit"]
 
 B = TypeVar("B")
 Loss = Callable[[nn.Module, B], Tensor]
-Stop = Literal["epochs", "patience", "minutes", "interrupted"]
 
 _BUDGET_MATTERS = 0.1  # before this share of the wall-time budget the schedule follows steps alone
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitSettings:
-    """How to fit. The defaults suit a small pretrained encoder on a CPU.
-
-    Attributes:
-        epochs: Passes over the examples at most.
-        minutes: Wall-time budget of the whole run, validation included; the schedule is squeezed to end within it.
-        rate: Peak learning rate.
-        rates: Multipliers of `rate` by prefix of a parameter's name, e.g. ``{"head": 10}``; the longest prefix wins.
-        weight_decay: Decoupled decay of matrices; biases, norms and other vectors are never decayed.
-        schedule: Share of the run that is over, in [0, 1] -> multiplier of the rate.
-        clip: Largest norm of the gradient; 0 turns clipping off.
-        accumulate: Batches whose gradients are averaged into one step.
-        bfloat16: Multiply matrices in bfloat16 where the hardware does so natively; parameters stay float32.
-        checks: Validations in an epoch.
-        patience: Validations without improvement before stopping early.
-    """
-
-    epochs: int = 3
-    minutes: float = 10.0
-    rate: float = 2e-4
-    rates: Mapping[str, float] = field(default_factory=dict)
-    weight_decay: float = 0.01
-    optimiser: Optimiser = adamw
-    schedule: Schedule = warm_cosine
-    clip: float = 1.0
-    accumulate: int = 1
-    bfloat16: bool = True
-    checks: int = 1
-    patience: int = 3
-
-    def describe(self) -> dict[str, Any]:
-        """Plain values for a card; functions go by their names."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        named = {"optimiser": self.optimiser.__name__, "schedule": self.schedule.__name__, "rates": dict(self.rates)}
-        return values | named
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FitReport:
-    """What happened. The model holds the best state that validation saw, which may be the one it came with.
-
-    Attributes:
-        losses: Training loss of each step.
-        scores: (step, validation score) of each check; step 0 is before training.
-        best_step: Step whose state the model now holds; `steps` when there was no validation.
-    """
-
-    steps: int
-    epochs: float
-    seconds: float
-    losses: tuple[float, ...]
-    scores: tuple[tuple[int, float], ...]
-    best_step: int
-    stopped: Stop
-
-    @property
-    def before(self) -> float | None:
-        """Validation score before the first step."""
-        return self.scores[0][1] if self.scores else None
-
-    @property
-    def best(self) -> float | None:
-        """Validation score of the state kept."""
-        return next((score for step, score in self.scores if step == self.best_step), None)
 
 
 def fit(
@@ -104,13 +43,16 @@ def fit(
     settings: FitSettings,
     *,
     validate: Callable[[], float] | None = None,
+    hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
     seed: int = 0,
     name: str = "training",
 ) -> FitReport:
     """Fine-tune `model` in place and leave it in the best state seen, in evaluation mode.
 
-    The same seed gives the same weights on the same machine, as long as the wall-time budget does not cut the run.
-    Ctrl-C ends training early and keeps the best state; `FitReport.stopped` says so.
+    The same seed gives the same weights on the same machine, as long as the wall-time budget does not cut the run; so
+    does a run that was killed and called again with the same arguments and the same `checkpoint`. Ctrl-C ends training
+    early and keeps the best state; `FitReport.stopped` says so.
 
     Args:
         model: Whatever `loss` understands; only parameters that require a gradient change.
@@ -119,11 +61,13 @@ def fit(
         settings: How long, how fast, with which optimiser.
         validate: Score of the model as it stands, higher is better; called before the first step, then
             `settings.checks` times an epoch. Without it there is no early stopping and the last state is kept.
+        hooks: What else happens between the steps, see `hooks.Hook`.
+        checkpoint: Where to keep the state of the run, so that it survives a kill; None keeps nothing.
         seed: Order of examples, dropout and anything else random.
         name: What the progress bar calls it.
 
     Raises:
-        TrainingError: No examples, nothing to train, or a loss that is not a number.
+        TrainingError: No examples, nothing to train, a loss that is not a number, or a disk that is full.
     """
     if len(examples) == 0:
         raise TrainingError("There is nothing to learn from: not one batch of examples.", where=name)
@@ -136,17 +80,33 @@ def fit(
     devices: list[int] | None = [] if _device(model).type == "cpu" else None
     with torch.random.fork_rng(devices=devices), span(name, per_epoch * settings.epochs, "steps") as progress:
         torch.manual_seed(seed)
-        run = _Run(model, loss, settings, settings.optimiser(groups), validate, progress, per_epoch)
+        run = Run(model, loss, settings, settings.optimiser(groups), validate, progress, per_epoch, hooks, checkpoint)
+        run.identity = _identity(model, settings, per_epoch, seed)
         try:
             stopped = run.epochs(examples, np.random.default_rng(seed))
         except KeyboardInterrupt:
             stopped = "interrupted"
+        call(hooks, "finish", run)
         model.eval()
-        return run.report(stopped)
+        report = run.report(stopped)
+        call(hooks, "end", run, report)
+        if checkpoint is not None and stopped != "interrupted":
+            checkpoint.clear()
+        return report
 
 
-class _Run:
-    """The state of one run: how far it is, what it saw, which state was best."""
+class Run:
+    """The state of one run: how far it is, what it saw, which state was best. Hooks read it.
+
+    Attributes:
+        model: What is being trained.
+        loss: Its loss.
+        step: Optimiser steps done.
+        place: Epoch, counted from 1, and how many of its steps are done.
+        steps: Optimiser steps that all epochs would take.
+        losses: Training loss of each step.
+        scores: (step, validation score) of each check.
+    """
 
     def __init__(
         self,
@@ -157,37 +117,61 @@ class _Run:
         validate: Callable[[], float] | None,
         progress: Span,
         per_epoch: int,
+        hooks: Sequence[Hook] = (),
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.model, self.loss, self.settings = model, loss, settings
         self.optimiser, self.validate, self.progress = optimiser, validate, progress
+        self.hooks, self.checkpoint = hooks, checkpoint
         self.peaks = [float(group["lr"]) for group in optimiser.param_groups]
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.per_epoch = per_epoch
-        self.started = time.monotonic()
+        self.steps = per_epoch * settings.epochs
+        self.identity = ""
+        self.started = self.written = time.monotonic()
         self.step = 0
+        self.place = (1, 0)
         self.losses: list[float] = []
         self.scores: list[tuple[int, float]] = []
         self.best = (-math.inf, 0)
         self.best_state: list[Tensor] = []
 
     def epochs(self, examples: Batches[Any], rng: np.random.Generator) -> Stop:
-        self.check()
+        """Go through all epochs, from the checkpoint if there is one, and say why the run ended."""
+        call(self.hooks, "start", self)
+        resumed = self._resume(rng)
+        if resumed is None:
+            self.check()
         gap = max(1, round(self.per_epoch / self.settings.checks))
-        for epoch in range(1, self.settings.epochs + 1):
+        first, done = self.place
+        for epoch in range(first, self.settings.epochs + 1):
+            order = dict(rng.bit_generator.state)
             batches = examples.epoch(rng)
-            for number in range(1, self.per_epoch + 1):
+            if done:
+                for _ in range(done * self.settings.accumulate):
+                    next(batches, None)
+            else:
+                call(self.hooks, "epoch", self, epoch)
+            if resumed is not None:
+                torch.set_rng_state(resumed)
+                resumed = None
+            for number in range(done + 1, self.per_epoch + 1):
                 group = list(islice(batches, self.settings.accumulate))
                 if not group:
                     break
                 self.advance(group, epoch, number)
-                if self.over >= 1.0 and self.step < self.per_epoch * self.settings.epochs:
+                if self.over >= 1.0 and self.step < self.steps:
                     self.check()
                     return "minutes"
                 if number % gap == 0 and self.per_epoch - number >= gap // 2:
                     self.check()
+                self.place = (epoch, number)
+                self._write(order)
             self.check()
             if self.impatient:
                 return "patience"
+            self.place, done = (epoch + 1, 0), 0
+            self._write(dict(rng.bit_generator.state))
         return "epochs"
 
     def advance(self, batches: Sequence[Any], epoch: int, number: int) -> None:
@@ -197,8 +181,7 @@ class _Run:
             group["lr"] = peak * self.settings.schedule(self.over)
         total = 0.0
         for batch in batches:
-            with autocast(_device(self.model), self.settings.bfloat16):
-                value = self.loss(self.model, batch) / len(batches)
+            value = self.value(batch) / len(batches)
             found = float(value.detach())
             if not math.isfinite(found):
                 raise TrainingError(
@@ -207,6 +190,7 @@ class _Run:
                     cure="Lower the learning rate, turn bfloat16 off, or look for broken values in that batch.",
                 )
             value.backward()  # type: ignore[no-untyped-call]
+            call(self.hooks, "gradients", self, batch, 1 / len(batches))
             total += found
         if self.settings.clip > 0:
             nn.utils.clip_grad_norm_(self.parameters, self.settings.clip)
@@ -218,24 +202,47 @@ class _Run:
         self.progress.advance(
             loss=f"{sum(recent) / len(recent):.4f}", rate=f"{self.optimiser.param_groups[-1]['lr']:.1e}"
         )
+        call(self.hooks, "step", self)
+
+    def value(self, batch: Any) -> Tensor:
+        """The loss of a batch, computed in the precision of the run; a scalar with a gradient."""
+        with autocast(_device(self.model), self.settings.bfloat16):
+            return self.loss(self.model, batch)
 
     def check(self) -> None:
         """Validate, and remember the state if it is the best so far."""
         if self.validate is None or (self.scores and self.scores[-1][0] == self.step):
             return
-        self.model.eval()
-        with torch.no_grad():
-            score = float(self.validate())
+        score = self._score()
         self.scores.append((self.step, score))
         if score > self.best[0]:
-            self.best = (score, self.step)
-            self.best_state = [p.detach().clone() for p in self.parameters]
+            self._keep(score)
         self.progress.advance(0, validation=f"{score:.4f}")
+        call(self.hooks, "check", self, score)
+
+    def offer(self, state: Sequence[Tensor]) -> float | None:
+        """Let validation judge another state of `parameters` than the one training reached, and keep the better one.
+
+        Args:
+            state: One tensor for each of `parameters`.
+
+        Returns:
+            Its score; None without validation, and then the state is taken.
+        """
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, state, strict=True):
+                parameter.copy_(value)
+        if self.validate is None:
+            return None
+        score = self._score()
+        if score > self.best[0]:
+            self._keep(score)
+        return score
 
     @property
     def over(self) -> float:
         """Share of the run that is over: of its steps, or of its time once that is what will end it."""
-        steps = self.step / (self.per_epoch * self.settings.epochs)
+        steps = self.step / self.steps
         seconds = (time.monotonic() - self.started) / (self.settings.minutes * 60)
         return min(1.0, max(steps, seconds) if seconds > _BUDGET_MATTERS else steps)
 
@@ -258,6 +265,78 @@ class _Run:
             best_step=self.best[1] if self.best_state else self.step,
             stopped=stopped,
         )
+
+    def _score(self) -> float:
+        assert self.validate is not None
+        self.model.eval()
+        with torch.no_grad():
+            return float(self.validate())
+
+    def _keep(self, score: float) -> None:
+        self.best = (score, self.step)
+        self.best_state = [p.detach().clone() for p in self.parameters]
+
+    def _write(self, order: Mapping[str, Any]) -> None:
+        """Write a checkpoint when it is time; `order` is the generator's state from which the current epoch was drawn."""
+        if self.checkpoint is None or time.monotonic() - self.written < self.checkpoint.seconds:
+            return
+        moments, plain = pack_optimiser(self.optimiser)
+        tensors = {f"model.{name}": value for name, value in self._learning().items()}
+        tensors |= {f"best.{place}": value for place, value in enumerate(self.best_state)}
+        tensors |= {f"optimiser.{name}": value for name, value in moments.items()}
+        tensors |= {f"hook{n}.{name}": v for n, hook in enumerate(self.hooks) for name, v in hook.state().items()}
+        tensors["random"] = torch.get_rng_state()
+        values = {
+            "run": self.identity,
+            "step": self.step,
+            "place": self.place,
+            "seconds": time.monotonic() - self.started,
+            "losses": self.losses,
+            "scores": self.scores,
+            "best": self.best,
+            "optimiser": plain,
+            "order": order,
+        }
+        self.checkpoint.write(tensors, values)
+        self.written = time.monotonic()
+
+    def _resume(self, rng: np.random.Generator) -> Tensor | None:
+        """Take up the state of an earlier run that was cut off; returns its random state, None when there is none."""
+        found = self.checkpoint.read(self.identity) if self.checkpoint is not None else None
+        if found is None:
+            return None
+        tensors, values = found
+        with torch.no_grad():
+            for name, parameter in self._learning().items():
+                parameter.copy_(tensors[f"model.{name}"])
+        unpack_optimiser(self.optimiser, _under("optimiser.", tensors), values["optimiser"])
+        self.best_state = [tensors[f"best.{place}"] for place in range(len(_under("best.", tensors)))]
+        self.best = (float(values["best"][0]), int(values["best"][1]))
+        self.step, self.losses = int(values["step"]), list(values["losses"])
+        self.place = (int(values["place"][0]), int(values["place"][1]))
+        self.scores = [(int(step), float(score)) for step, score in values["scores"]]
+        self.started = time.monotonic() - float(values["seconds"])
+        for number, hook in enumerate(self.hooks):
+            hook.restore(_under(f"hook{number}.", tensors))
+        rng.bit_generator.state = values["order"]
+        self.progress.advance(self.step, resumed=f"at step {self.step}")
+        return tensors["random"]
+
+    def _learning(self) -> dict[str, Tensor]:
+        """Parameters that learn, and buffers, by name."""
+        named = {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+        return named | {f"buffer.{name}": buffer for name, buffer in self.model.named_buffers()}
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _identity(model: nn.Module, settings: FitSettings, per_epoch: int, seed: int) -> str:
+    """What a checkpoint must agree in to be of the same run: settings, seed, length and the shapes that learn."""
+    shapes = [(name, tuple(p.shape)) for name, p in model.named_parameters() if p.requires_grad]
+    text = json.dumps([settings.describe(), per_epoch, seed, shapes], default=str)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _train_mode(model: nn.Module) -> None:

@@ -1,0 +1,137 @@
+"""A run that is cut off at any moment ends as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from test_loop import Net, accuracy, examples, loss, weights
+
+from shopkeeper.errors import TrainingError
+from shopkeeper.training.checkpoints import Checkpoint
+from shopkeeper.training.hooks import Hook
+from shopkeeper.training.loop import FitSettings, fit
+
+SETTINGS = FitSettings(epochs=5, rate=0.02, bfloat16=False, patience=10, accumulate=2, checks=2)
+
+
+class Cut(Hook):
+    """Pulls the plug after so many steps."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def step(self, run):
+        if run.step == self.after:
+            raise ConnectionAbortedError
+
+
+def train(folder, *hooks, settings=SETTINGS):
+    model = Net(dropout=0.3)
+    report = fit(
+        model,
+        examples(),
+        loss,
+        settings,
+        validate=lambda: accuracy(model),
+        hooks=hooks,
+        checkpoint=folder and Checkpoint(folder, seconds=0),
+        seed=5,
+    )
+    return model, report
+
+
+@pytest.mark.parametrize("cuts", [[1], [3], [4], [5], [8, 9], [2, 7, 13, 19]])
+def test_a_run_that_is_cut_ends_like_one_that_is_not(tmp_path, cuts):
+    whole, expected = train(None)
+    for cut in cuts:
+        with pytest.raises(ConnectionAbortedError):
+            train(tmp_path / "run", Cut(cut))
+    model, report = train(tmp_path / "run")
+    assert torch.equal(weights(whole), weights(model))
+    assert report.losses == expected.losses
+    assert report.scores == expected.scores
+    assert report.best_step == expected.best_step
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_run_does_not_take_up_the_state(tmp_path):
+    with pytest.raises(ConnectionAbortedError):
+        train(tmp_path / "run", Cut(4))
+    other = FitSettings(epochs=1, rate=0.02, bfloat16=False)
+    assert train(tmp_path / "run", settings=other)[1].losses == train(None, settings=other)[1].losses
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    with pytest.raises(ConnectionAbortedError):
+        train(tmp_path / "run", Cut(4))
+    (tmp_path / "run" / "state.safetensors").write_bytes(b"\0" * 40)
+    with pytest.raises(TrainingError, match="Remove the folder"):
+        train(tmp_path / "run")
+
+
+def test_a_hook_keeps_its_memory(tmp_path):
+    class Sum(Hook):
+        total = 0.0
+
+        def step(self, run):
+            self.total += run.losses[-1]
+
+        def state(self):
+            return {"total": torch.tensor(self.total, dtype=torch.float64)}
+
+        def restore(self, state):
+            self.total = float(state["total"])
+
+    whole, cut, rest = Sum(), Sum(), Sum()
+    train(None, whole)
+    with pytest.raises(ConnectionAbortedError):
+        train(tmp_path / "run", cut, Cut(7))
+    train(tmp_path / "run", rest)
+    assert rest.total == pytest.approx(whole.total, abs=1e-9)
+
+
+def test_an_unwritable_place_is_an_error_that_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match="Make room"):
+        train(tmp_path / "file" / "run")
+
+
+_CHILD = """
+import json, sys, time
+sys.path[:0] = [sys.argv[1]]
+from pathlib import Path
+from test_checkpoints import SETTINGS, train
+from shopkeeper.training.hooks import Hook
+class Slow(Hook):
+    def step(self, run):
+        time.sleep(0.02)
+        print(run.step, flush=True)
+model, report = train(Path(sys.argv[2]), Slow())
+from test_loop import weights
+print(json.dumps({"weights": weights(model).tolist(), "losses": report.losses}))
+"""
+
+
+def test_kill_nine_and_go_on(tmp_path):
+    whole, expected = train(None)
+    command = [sys.executable, "-c", _CHILD, os.fspath(os.path.dirname(__file__)), os.fspath(tmp_path / "run")]
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        for _ in range(int(rng.integers(1, 5))):
+            child.stdout.readline()
+        time.sleep(float(rng.random()) * 0.02)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        child.stdout.close()
+    done = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    result = json.loads(done[-1])
+    assert int(done[0]) > 1, "it began anew"
+    assert result["losses"] == list(expected.losses)
+    assert np.array_equal(np.float32(result["weights"]), weights(whole).numpy())
