@@ -54,6 +54,25 @@ def layer_count(body: nn.Module) -> int:
     return len(_stack(body)[1])
 
 
+def layer_stack(body: nn.Module) -> nn.ModuleList:
+    """The transformer layers of the body, lowest first: its longest `ModuleList`."""
+    return _stack(body)[1]
+
+
+def frozen_layers(body: nn.Module) -> int:
+    """How many of the lowest layers, and all that lies below them, do not learn; 0 when something below learns."""
+    name, stack = _stack(body)
+    below = True
+    for parameter_name, parameter in body.named_parameters():
+        if parameter_name.startswith(f"{name}."):
+            break
+        below = below and not parameter.requires_grad
+    if not below:
+        return 0
+    learning = [any(p.requires_grad for p in layer.parameters()) for layer in stack]
+    return learning.index(True) if True in learning else len(stack)
+
+
 def _stack(body: nn.Module) -> tuple[str, nn.ModuleList]:
     stacks = [(name, module) for name, module in body.named_modules() if isinstance(module, nn.ModuleList)]
     if not stacks:

@@ -1,0 +1,180 @@
+"""The frozen lower layers of a model, run once for every text: later epochs start from what they gave.
+
+Frozen layers without dropout say the same about a text in every epoch. `Trunk` keeps their output (bfloat16) and, inside
+`using`, lets the layers below answer from memory; outside of it the model is what it always was. Layers are skipped
+by standing in for their `forward`, so that parameters keep their names and any architecture with a stack of layers works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shopkeeper.compute.precision import autocast
+from shopkeeper.errors import TrainingError
+from shopkeeper.models.backbone import Backbone, run
+from shopkeeper.progress import span
+from shopkeeper.training.batching import Ints
+from shopkeeper.training.freezing import frozen_layers, layer_stack
+from shopkeeper.training.supervised import Labelled
+from shopkeeper.training.texts import TokenRows
+
+_TOKENS = 8_192  # padded tokens in one pass through the lower layers
+
+
+class Trunk:
+    """The lower layers of a backbone that do not learn, and what they said about some texts.
+
+    Args:
+        backbone: Its embeddings and lowest layers must be frozen already (`freezing.open_top`).
+        texts: The texts of all examples, as token numbers.
+        bfloat16: Compute in bfloat16 where that helps; what is kept is bfloat16 either way.
+
+    Raises:
+        TrainingError: No layer is frozen, or something below the lowest learning layer learns.
+    """
+
+    def __init__(self, backbone: Backbone, texts: TokenRows, *, bfloat16: bool = True) -> None:
+        self._model: nn.Module = backbone.model
+        self._stack = layer_stack(backbone.model)
+        self.below = frozen_layers(backbone.model)
+        if self.below == 0:
+            raise TrainingError(
+                "No layer is frozen, so nothing can be kept.",
+                where="trunk",
+                cure="Freeze layers with open_top first, or train without a trunk.",
+            )
+        self._current: Tensor | None = None
+        self._starts = np.concatenate([[0], np.cumsum(texts.lengths)])
+        self._kept = torch.zeros((int(self._starts[-1]), backbone.dimension), dtype=torch.bfloat16)
+        self._fill(texts, bfloat16)
+
+    @property
+    def megabytes(self) -> float:
+        """Memory that the kept outputs take."""
+        return self._kept.numel() * self._kept.element_size() / 1e6
+
+    @contextmanager
+    def using(self, rows: Ints | Sequence[int]) -> Iterator[None]:
+        """Within, one or more forward passes over the texts `rows`, padded to the longest, begin above the trunk."""
+        self._current = self._padded(rows)
+        try:
+            yield
+        finally:
+            self._current = None
+
+    def loss(self, loss: Callable[[nn.Module, Labelled], Tensor]) -> Callable[[nn.Module, Labelled], Tensor]:
+        """The same loss over batches whose `rows` are this trunk's texts."""
+
+        def above(model: nn.Module, batch: Labelled) -> Tensor:
+            with self.using(batch.rows):
+                return loss(model, batch)
+
+        return above
+
+    @contextmanager
+    def attached(self) -> Iterator[Trunk]:
+        """Let the layers below answer from memory inside `using`; they are put back at the end."""
+        layers = list(self._stack)[: self.below]
+        for place, layer in enumerate(layers):
+            layer.forward = self._standing_in(layer, first=place == 0)  # type: ignore[method-assign]
+        try:
+            yield self
+        finally:
+            for layer in layers:
+                del layer.forward
+
+    def _standing_in(self, layer: nn.Module, *, first: bool) -> Callable[..., Any]:
+        original = layer.forward
+
+        def forward(hidden_states: Tensor, *arguments: Any, **named: Any) -> Any:
+            if self._current is None:
+                return original(hidden_states, *arguments, **named)
+            return self._current.to(hidden_states.device, hidden_states.dtype) if first else hidden_states
+
+        return forward
+
+    def _padded(self, rows: Ints | Sequence[int]) -> Tensor:
+        counts = [int(self._starts[row + 1] - self._starts[row]) for row in rows]
+        hidden = torch.zeros((len(counts), max(counts), self._kept.shape[1]), dtype=self._kept.dtype)
+        for place, (row, count) in enumerate(zip(rows, counts, strict=True)):
+            start = int(self._starts[row])
+            hidden[place, :count] = self._kept[start : start + count]
+        return hidden
+
+    def _fill(self, texts: TokenRows, bfloat16: bool) -> None:
+        lengths = texts.lengths
+        order = np.argsort(lengths, kind="stable")
+        device = next(self._model.parameters()).device
+        training = self._model.training
+        self._model.eval()
+        with span("Frozen layers, once", len(lengths), "texts") as progress, torch.inference_mode():
+            for rows in _portions(order, lengths):
+                ids, mask, types = (part.to(device) for part in texts.batch(rows))
+                with autocast(device, bfloat16):
+                    found = self._below(ids, mask, types).to("cpu", torch.bfloat16)
+                for place, row in enumerate(rows.tolist()):
+                    start, stop = int(self._starts[row]), int(self._starts[row + 1])
+                    self._kept[start:stop] = found[place, : stop - start]
+                progress.advance(len(rows))
+        self._model.train(training)
+
+    def _below(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
+        """Input of the lowest learning layer (output of the last one when none learns), float (n, t, d)."""
+        layers = list(self._stack)
+        if self.below == len(layers):
+            return _output(layers[-1], lambda: run(self._model, ids, mask, types))
+        return _input(layers[self.below], lambda: run(self._model, ids, mask, types))
+
+
+class _EnoughError(Exception):
+    """Ends a forward pass whose rest is not needed."""
+
+
+def _input(layer: nn.Module, forward: Callable[[], Tensor]) -> Tensor:
+    found: list[Tensor] = []
+
+    def catch(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        found.append(arguments[0] if arguments else named["hidden_states"])
+        raise _EnoughError
+
+    handle = layer.register_forward_pre_hook(catch, with_kwargs=True)
+    try:
+        forward()
+    except _EnoughError:
+        pass
+    finally:
+        handle.remove()
+    return found[0]
+
+
+def _output(layer: nn.Module, forward: Callable[[], Tensor]) -> Tensor:
+    found: list[Tensor] = []
+
+    def catch(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:
+        found.append(output[0] if isinstance(output, tuple) else output)
+        raise _EnoughError
+
+    handle = layer.register_forward_hook(catch)
+    try:
+        forward()
+    except _EnoughError:
+        pass
+    finally:
+        handle.remove()
+    return found[0]
+
+
+def _portions(order: Ints, lengths: Ints) -> Iterator[Ints]:
+    """Cut rows, sorted by length, into portions of at most so many padded tokens."""
+    start = 0
+    for stop in range(1, len(order) + 1):
+        full = stop == len(order) or (stop + 1 - start) * int(lengths[order[stop]]) > _TOKENS
+        if full:
+            yield order[start:stop]
+            start = stop
