@@ -23,6 +23,8 @@ def classifier(body):
     torch.manual_seed(0)
     made = Classifier(BODIES[body](), classes=2)
     open_top(made.model, 1)
+    if body == "gpt":
+        made.model.drop.p = 0.0  # its dropout after the embeddings stands outside of any frozen module
     return made
 
 
