@@ -14,6 +14,7 @@ from shopkeeper.store.feeds.importing import (
     import_reviews,
     read_products,
 )
+from shopkeeper.store.feeds.lexicon import read_lexicon
 from shopkeeper.store.feeds.mapping import ColumnMapping, guess_mapping, load_mapping, parse_mapping
 from shopkeeper.store.feeds.report import ImportReport, StrictImportError
 
@@ -33,5 +34,6 @@ __all__ = [
     "item_cells",
     "load_mapping",
     "parse_mapping",
+    "read_lexicon",
     "read_products",
 ]
