@@ -6,7 +6,8 @@ overrides the moments it cares about. The loop calls them in the order in which 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -40,6 +41,9 @@ class Hook:
     def end(self, run: Run, report: FitReport) -> None:
         """After the best state was put back."""
 
+    def close(self) -> None:
+        """At the very end, also of a run that an error ended: let go of files and processes."""
+
     def state(self) -> Mapping[str, Tensor]:
         """What a checkpoint has to keep."""
         return {}
@@ -52,3 +56,12 @@ def call(hooks: Sequence[Hook], moment: str, *arguments: Any) -> None:
     """Call one moment of every hook."""
     for hook in hooks:
         getattr(hook, moment)(*arguments)
+
+
+@contextmanager
+def closing(hooks: Sequence[Hook]) -> Iterator[None]:
+    """Close every hook when the enclosed run is over, however it ended."""
+    try:
+        yield
+    finally:
+        call(hooks, "close")

@@ -24,7 +24,7 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.progress import Span, span
 from shopkeeper.training.batching import Batches
 from shopkeeper.training.checkpoints import Checkpoint, pack_optimiser, unpack_optimiser
-from shopkeeper.training.hooks import Hook, call
+from shopkeeper.training.hooks import Hook, call, closing
 from shopkeeper.training.optimisers import parameter_groups
 from shopkeeper.training.plan import FitReport, FitSettings, Stop
 
@@ -78,7 +78,8 @@ def fit(
         )
     per_epoch = math.ceil(len(examples) / settings.accumulate)
     devices: list[int] | None = [] if _device(model).type == "cpu" else None
-    with torch.random.fork_rng(devices=devices), span(name, per_epoch * settings.epochs, "steps") as progress:
+    steps = per_epoch * settings.epochs
+    with torch.random.fork_rng(devices=devices), span(name, steps, "steps") as progress, closing(hooks):
         torch.manual_seed(seed)
         run = Run(model, loss, settings, settings.optimiser(groups), validate, progress, per_epoch, hooks, checkpoint)
         run.identity = _identity(model, settings, per_epoch, seed)
