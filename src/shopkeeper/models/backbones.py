@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from shopkeeper.errors import ModelError
-from shopkeeper.models import e5
+from shopkeeper.models import e5, smollm
 from shopkeeper.models.backbone import FILE, LONGEST, Backbone, is_causal
 from shopkeeper.models.hub import from_hub, quiet
 from shopkeeper.settings import Settings
@@ -23,7 +23,7 @@ def load_backbone(name: str, settings: Settings) -> Backbone:
     """Load a pretrained model.
 
     Args:
-        name: ``minilm``, ``e5-small``, a local folder, or a Hugging Face id.
+        name: ``minilm``, ``e5-small``, ``smollm2``, a local folder, or a Hugging Face id.
         settings: Where the cache is and whether a hub may be asked.
 
     Raises:
@@ -33,11 +33,13 @@ def load_backbone(name: str, settings: Settings) -> Backbone:
         return _minilm()
     if name == "e5-small":
         return read_backbone(e5.unpacked(settings.cache))
+    if name == "smollm2":
+        return read_backbone(smollm.unpacked(settings.cache))
     if name in ("", "auto", "use-multilingual"):
         raise ModelError(
             f"{name!r} is not a model that can be fine-tuned.",
             where="models.encoder",
-            cure="Use minilm, e5-small, a folder or a Hugging Face id; models.choice decides for auto.",
+            cure="Use minilm, e5-small, smollm2, a folder or a Hugging Face id; models.choice decides for auto.",
         )
     folder = Path(name).expanduser()
     if folder.is_dir():
