@@ -4,6 +4,7 @@
 card.json card.md checksums.json parameters.json arrays.safetensors
 backbone/   config, weights (safetensors), tokenizer, backbone.json      for further training
 head.safetensors                                                         of a classifier
+plots/*.png                                                              shown by card.md
 encoder/ or scorer/   model.onnx, tokenizer.json, graph.json             for serving, without PyTorch
 ```
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -36,6 +38,7 @@ __all__ = ["Bundle", "Card", "save_bundle"]
 
 _CARD, _PAGE, _PARAMETERS, _ARRAYS = "card.json", "card.md", "parameters.json", "arrays.safetensors"
 _BACKBONE, _ENCODER, _SCORER, _HEAD = "backbone", "encoder", "scorer", "head.safetensors"
+_PLOTS, _PNG = "plots", b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,7 @@ def save_bundle(
     classifier: Classifier | None = None,
     arrays: Mapping[str, NDArray[Any]] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    plots: Mapping[str, bytes] | None = None,
     onnx: bool = True,
 ) -> Bundle:
     """Write a bundle aside and rename it: `folder` appears whole or not at all.
@@ -166,6 +170,7 @@ def save_bundle(
         classifier: A pair classifier to save and export, its backbone included.
         arrays: Arrays of numbers or booleans, by name.
         parameters: JSON values, by name.
+        plots: PNG pictures that the card shows, by name, e.g. ``learning-curve``.
         onnx: Export the ONNX graph as well; without it serving uses PyTorch.
 
     Raises:
@@ -180,6 +185,7 @@ def save_bundle(
         aside.mkdir(parents=True)
         model = classifier.backbone if classifier is not None else backbone
         capabilities = _write_values(aside, arrays or {}, parameters or {})
+        _write_plots(aside, plots or {})
         if model is not None:
             model.save(aside / _BACKBONE)
             card = replace(card, base=card.base or model.name, licence=card.licence or model.licence)
@@ -198,8 +204,21 @@ def save_bundle(
 def write_card(folder: Path, card: Card) -> None:
     """Write the card in both forms, and seal the folder with fresh checksums."""
     (folder / _CARD).write_text(card.to_json(), encoding="utf-8")
-    (folder / _PAGE).write_text(card.to_markdown(), encoding="utf-8")
+    plots = sorted(file.relative_to(folder).as_posix() for file in (folder / _PLOTS).glob("*.png"))
+    (folder / _PAGE).write_text(card.to_markdown(plots), encoding="utf-8")
     checksums.seal(folder)
+
+
+def _write_plots(folder: Path, plots: Mapping[str, bytes]) -> None:
+    for name, png in plots.items():
+        if re.fullmatch(r"[a-z0-9-]+", name) is None or not png.startswith(_PNG):
+            raise ModelError(
+                f"{name!r} is not the name of a PNG picture, or its bytes are none.",
+                where=os.fspath(folder),
+                cure="Use small letters, digits and -, and draw with shopkeeper.evaluation.plots.",
+            )
+        (folder / _PLOTS).mkdir(exist_ok=True)
+        (folder / _PLOTS / f"{name}.png").write_bytes(png)
 
 
 def _write_values(folder: Path, arrays: Mapping[str, NDArray[Any]], parameters: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from shopkeeper.errors import ModelError
@@ -88,8 +89,12 @@ class Card:
         except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(f"This is not a bundle's card: {error}.", where=where) from error
 
-    def to_markdown(self) -> str:
-        """A page for people: the facts, then the metrics before and after side by side."""
+    def to_markdown(self, plots: Sequence[str] = ()) -> str:
+        """A page for people: the facts, then the metrics before and after side by side, then plots.
+
+        Args:
+            plots: Paths of pictures beside the page, e.g. ``plots/learning-curve.png``.
+        """
         facts = {
             "Task": self.task,
             "Version": self.version,
@@ -103,6 +108,8 @@ class Card:
         lines = [f"# {self.name or self.task}", "", "| | |", "|---|---|"]
         lines += [f"| {label} | {_cell(value)} |" for label, value in facts.items() if value]
         lines += self._metrics()
+        if plots:
+            lines += ["", "## Plots", "", *(f"![{PurePosixPath(path).stem}]({path})" for path in plots)]
         for title, values in (("Data", self.data), ("Settings", self.settings), ("Libraries", self.libraries)):
             if values:
                 lines += ["", f"## {title}", "", *(f"- {key}: {_cell(value)}" for key, value in _leaves(values))]

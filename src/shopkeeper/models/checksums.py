@@ -11,7 +11,7 @@ from shopkeeper.errors import ModelError
 
 FILE = "checksums.json"
 FORMAT = 1
-_KINDS = (".json", ".md", ".onnx", ".safetensors", ".txt", ".jinja", ".model")
+_KINDS = (".json", ".md", ".onnx", ".safetensors", ".txt", ".jinja", ".model", ".png")
 
 
 def seal(folder: Path) -> None:
