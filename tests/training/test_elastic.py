@@ -23,10 +23,8 @@ ROWS = torch.from_numpy(np.random.default_rng(5).normal(size=(1500, 3)).astype(n
 WANTED = (ROWS[:, 0] > 0).long()
 
 
-def one_by_one(count=len(ROWS), size=1):
-    return Buckets(
-        [1] * count, size, lambda own: Labelled((ROWS[own],), WANTED[own], torch.ones(len(own)), own), share=1.0
-    )
+def one_by_one(count=1500, size=1):
+    return Buckets([1] * count, size, lambda own: Labelled((ROWS[own],), WANTED[own], torch.ones(len(own)), own))
 
 
 def linear():
