@@ -1,8 +1,8 @@
 """The nouns of the shop. Read this file first.
 
 Everything that flows through Shopkeeper is one of these frozen records: what the shop sells (`Item`), who buys
-(`Customer`), what happened (`Event`), what was written (`Passage`), what a human decided (`Judgement`), what was asked
-(`Request`) and what was answered (`Answer` of `Hit`s with `Reason`s). Times are timezone-aware UTC.
+(`Customer`), what happened (`Event`), what was written (`Passage`), what a human decided (`Judgement`, `Decision`), what was
+asked (`Request`) and what was answered (`Answer` of `Hit`s with `Reason`s). Times are timezone-aware UTC.
 """
 
 from __future__ import annotations
@@ -207,6 +207,38 @@ class Judgement:
     item: str
     grade: float
     rater: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """A question about a text that waits for a human, or what the human decided.
+
+    Attributes:
+        task: Which question it is: ``intent``, ``sentiment``, ``fraud`` ...; one human answer for each task and subject.
+        subject: What it is about: the id of a passage, an item, an event.
+        text: What the human reads.
+        proposal: The label that a model would give, empty when none does.
+        score: How much an answer is worth; the queue is worked off from the highest down.
+        customer: Whose words they are, so that they go when that customer is erased.
+        label: What was decided; empty while it waits.
+        rater: Who decided.
+        time: When it was decided; None while it waits.
+    """
+
+    task: str
+    subject: str
+    text: str
+    proposal: str = ""
+    score: float = 0.0
+    customer: str = ""
+    label: str = ""
+    rater: str = ""
+    time: datetime | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Has nobody decided yet?"""
+        return not self.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

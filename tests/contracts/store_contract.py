@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.errors import InputError
+from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import (
     Availability,
     Customer,
+    Decision,
     Event,
     EventKind,
     Impression,
@@ -399,6 +400,69 @@ class PeopleAndWordsContract:
             store.labels.put([Judgement(query="长" * 700, item="i", grade=1)])
 
 
+class ReviewQueueContract:
+    def test_the_queue_is_worked_off_from_the_highest_score_down(self, store: SqlStore) -> None:
+        asked = [Decision(task="intent", subject=f"p{n}", text=f"text {n}", score=n % 3) for n in range(6)]
+        assert store.labels.propose(asked) == Changes(added=6)
+        assert store.labels.propose(asked) == Changes(unchanged=6)
+        assert [d.subject for d in store.labels.pending("intent", limit=4)] == ["p2", "p5", "p1", "p4"]
+        assert store.labels.pending("other") == list(store.labels.decided("intent")) == []
+        assert store.labels.propose([replace(asked[0], score=9.0)]) == Changes(updated=1)
+        assert store.labels.pending("intent", limit=1) == [replace(asked[0], score=9.0)]
+        assert all(decision.waits for decision in store.labels.pending("intent"))
+
+    def test_what_a_human_decided_stays_until_a_human_corrects_it(self, store: SqlStore) -> None:
+        question = Decision(task="情感", subject="p", text="很好", proposal="negative", score=0.5, customer="c")
+        store.labels.propose([question, replace(question, subject="q")])
+        before = datetime.now(UTC)
+        decision = store.labels.decide("情感", "p", "positive", rater="mei")
+        assert replace(decision, time=None) == replace(question, label="positive", rater="mei")
+        assert decision.time is not None
+        assert before <= decision.time <= datetime.now(UTC)
+        assert store.labels.propose([replace(question, score=1.0)]) == Changes(unchanged=1)
+        assert list(store.labels.decided("情感")) == [decision]
+        assert [d.subject for d in store.labels.pending("情感")] == ["q"]
+        assert store.labels.decide("情感", "p", "neutral").label == "neutral"
+        assert [d.label for d in store.labels.decided("情感")] == ["neutral"]
+        assert store.labels.withdraw("情感") == 1
+        assert store.labels.pending("情感") == []
+        assert len(list(store.labels.decided("情感"))) == 1
+
+    def test_many_questions(self, store: SqlStore) -> None:
+        many = [
+            Decision(task="t", subject=f"{n:05d}", text="x", score=n / 7, label="y" * (n % 2)) for n in range(10_004)
+        ]
+        assert store.labels.propose(many) == Changes(added=10_004)
+        assert [d.subject for d in store.labels.decided("t")] == [d.subject for d in many if d.label]
+        assert store.labels.withdraw("t") == 5_002
+
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [
+            ({"task": ""}, "task is empty"),
+            ({"subject": ""}, "subject is empty"),
+            ({"subject": "s" * 201}, "201 characters"),
+            ({"label": "l" * 201}, "201 characters"),
+            ({"text": "a\x00"}, "NUL"),
+            ({"score": float("nan")}, "finite"),
+        ],
+    )
+    def test_questions_that_cannot_be_kept_are_refused(
+        self, store: SqlStore, fields: dict[str, object], words: str
+    ) -> None:
+        with pytest.raises(InputError, match=words):
+            store.labels.propose([Decision(**{"task": "t", "subject": "s", "text": "x", **fields})])  # type: ignore[arg-type]
+        assert store.labels.pending("t") == []
+
+    def test_answers_to_nothing_and_empty_answers_are_refused(self, store: SqlStore) -> None:
+        store.labels.propose([Decision(task="t", subject="s", text="x")])
+        with pytest.raises(NotFoundError, match="no question about 'other'"):
+            store.labels.decide("t", "other", "yes")
+        with pytest.raises(InputError, match="label is empty"):
+            store.labels.decide("t", "s", "")
+        assert [d.waits for d in store.labels.pending("t")] == [True]
+
+
 class PrivacyContract:
     def test_erase_leaves_nothing_of_the_customer(self, store: SqlStore) -> None:
         store.customers.put(toy_customers())
@@ -407,18 +471,25 @@ class PrivacyContract:
         store.events.append(
             [view(1, session="c04-s0"), view(2, session="c04-s0", customer="c05"), view(3, session="x")]
         )
+        store.labels.propose(
+            Decision(task=task, subject="p", text="their words", customer=customer)
+            for task, customer in (("a", "c04"), ("b", "c04"), ("c", "c05"), ("d", ""))
+        )
+        store.labels.decide("b", "p", "good")
         of_customer = len(store.events.of_customer("c04", limit=10_000))
         before = store.events.count()
         erased = store.erase("c04", actor="admin")
-        assert erased == of_customer + 3  # and the anonymous view, the review, the customer
+        assert erased == of_customer + 5  # and the anonymous view, the review, two decisions, the customer
         assert store.events.count() == before - of_customer - 1
         assert store.events.of_customer("c04") == []
         assert [e.id for e in store.events.of_session("c04-s0")] == ["e2"]
         assert store.customers.get(["c04"]) == {}
         assert all(p.customer != "c04" for p in store.words.scan())
+        assert [len(store.labels.pending(task)) for task in "abcd"] == [0, 0, 1, 1]
+        assert list(store.labels.decided("b")) == []
         ((_, act),) = store.audit.scan()
         assert (act.action, act.actor) == ("erase", "admin")
-        assert act.detail == {"events": of_customer + 1, "passages": 1, "customers": 1}
+        assert act.detail == {"events": of_customer + 1, "passages": 1, "decisions": 2, "customers": 1}
         assert "c04" not in repr(act)
         assert store.erase("c04") == 0
 
@@ -434,16 +505,18 @@ class PrivacyContract:
         impression = Impression(items=("a",), positions=(1,), propensities=(0.5,))
         store.events.append([view(1, customer="c", session="s", impression=impression), view(2, session="s"), view(3)])
         store.words.put([Passage(id="p", kind=PassageKind.REVIEW, text="good", customer="c", time=T)])
+        store.labels.propose([Decision(task="opinion", subject="p", text="good", customer="c", label="positive")])
         found = store.export_customer("c")
         assert found["customer"]["attributes"] == {"city": "上海"}
         assert [e["id"] for e in found["events"]] == ["e1", "e2"]
         assert found["events"][0]["impression"]["items"] == ["a"]
         assert found["events"][0]["time"] == "2026-03-01T00:00:01+00:00"
         assert found["passages"][0]["text"] == "good"
-        assert store.export_customer("nobody") == {"customer": None, "events": [], "passages": []}
+        assert found["decisions"][0]["label"] == "positive"
+        assert store.export_customer("nobody") == {"customer": None, "events": [], "passages": [], "decisions": []}
 
 
-class StoreContract(CatalogueContract, EventLogContract, PeopleAndWordsContract, PrivacyContract):
+class StoreContract(CatalogueContract, EventLogContract, PeopleAndWordsContract, ReviewQueueContract, PrivacyContract):
     """All of it."""
 
     def test_a_second_opening_sees_everything(self, store: SqlStore, reopen: Callable[[], SqlStore]) -> None:

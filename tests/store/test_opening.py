@@ -46,6 +46,17 @@ def test_migrations_make_exactly_the_schema(url: str, engine: sa.Engine) -> None
         assert context.get_current_revision() == REVISION
 
 
+def test_data_of_an_older_version_are_migrated(url: str, engine: sa.Engine) -> None:
+    with open_store(url) as store:
+        store.catalogue.put(toy_items())
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE decisions"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    with open_store(url) as store:
+        assert store.catalogue.count() == 40
+        assert store.labels.pending("any") == []
+
+
 def test_data_of_a_newer_version_are_refused(url: str, engine: sa.Engine) -> None:
     open_store(url).close()
     with engine.begin() as connection:

@@ -43,7 +43,7 @@ class SqlStore:
         self.audit = AuditLog(database)
 
     def export_customer(self, customer: str) -> dict[str, Any]:
-        """Everything kept about a customer, ready for JSON: ``customer``, ``events``, ``passages``.
+        """Everything kept about a customer, ready for JSON: ``customer``, ``events``, ``passages``, ``decisions``.
 
         Raises:
             InputError: No customer is named.
@@ -51,7 +51,7 @@ class SqlStore:
         return privacy.export_customer(self._database, customer)
 
     def erase(self, customer: str, actor: str = "") -> int:
-        """Delete a customer, their events and passages, and the anonymous part of their sessions; rows deleted.
+        """Delete a customer, their events and words, and the anonymous part of their sessions; rows deleted.
 
         Raises:
             InputError: No customer is named.

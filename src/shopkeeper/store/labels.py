@@ -1,25 +1,33 @@
-"""What humans decided."""
+"""What humans decided, and what waits for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from shopkeeper.errors import InputError
-from shopkeeper.records import Judgement
+import sqlalchemy as sa
+
+from shopkeeper.errors import InputError, NotFoundError
+from shopkeeper.records import Decision, Judgement, now
 from shopkeeper.store import codec
 from shopkeeper.store.engine import Database
 from shopkeeper.store.protocols import Changes
 from shopkeeper.store.rows import Records, Row
-from shopkeeper.store.schema import judgements
+from shopkeeper.store.schema import decisions, judgements
 
 _KEY_BYTES = 2_000  # what PostgreSQL's index can hold, with room to spare
+_LABEL = [column.name for column in decisions.columns].index("label")
 
 
 class SqlLabels:
-    """Judgements in a database."""
+    """Judgements, and the review queue, in a database."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._judgements: Records[Judgement] = Records(database, judgements, _encode, _decode)
+        self._decisions: Records[Decision] = Records(
+            database, decisions, _encode_decision, _decode_decision, settled=lambda row: bool(row[_LABEL])
+        )
 
     def put(self, judgements: Iterable[Judgement]) -> Changes:
         """Add or replace grades by (query, item, rater), 5,000 to a transaction; equal ones are left alone.
@@ -34,8 +42,61 @@ class SqlLabels:
         return self._judgements.scan()
 
     def count(self) -> int:
-        """How many there are."""
+        """How many grades there are."""
         return self._judgements.count()
+
+    def propose(self, decisions: Iterable[Decision]) -> Changes:
+        """Put questions into the review queue by (task, subject), 5,000 to a transaction.
+
+        A question that waits already gets the new text, proposal and score; what a human decided stays as it is.
+
+        Raises:
+            InputError: A question cannot be kept: no task, no subject, a NUL character, a score that is not finite.
+        """
+        return self._decisions.put(decisions)
+
+    def decide(self, task: str, subject: str, label: str, rater: str = "") -> Decision:
+        """Answer a question, or correct the answer.
+
+        Raises:
+            NotFoundError: Nobody asked that question.
+            InputError: The label is empty.
+        """
+        of_question = (decisions.c.task == task) & (decisions.c.subject == subject)
+        with self._database.writing(decisions) as connection:
+            found = connection.execute(sa.select(decisions).where(of_question)).first()
+            if found is None:
+                raise NotFoundError(
+                    f"There is no question about {subject!r}.", where=f"task {task!r}", cure="Propose it first."
+                )
+            decision = replace(_decode_decision(tuple(found)), label=label, rater=rater, time=now())
+            if decision.waits:
+                raise InputError("The label is empty.", where=f"task {task!r}, subject {subject!r}", cure="Name one.")
+            _encode_decision(decision)
+            answer = {"label": label, "rater": rater, "time": codec.optional_micros(decision.time)}
+            connection.execute(sa.update(decisions).where(of_question).values(answer))
+        return decision
+
+    def pending(self, task: str, limit: int = 50) -> list[Decision]:
+        """Questions that wait for a human, highest score first, then by subject."""
+        query = (
+            sa.select(decisions)
+            .where(decisions.c.task == task, decisions.c.label == "")
+            .order_by(decisions.c.score.desc(), decisions.c.subject)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_decode_decision(tuple(row)) for row in connection.execute(query)]
+
+    def decided(self, task: str) -> Iterator[Decision]:
+        """What humans decided, streamed, ordered by subject."""
+        return self._decisions.scan(decisions.c.task == task, decisions.c.label != "")
+
+    def withdraw(self, task: str) -> int:
+        """Take the questions of a task that still wait out of the queue; how many there were."""
+        with self._database.writing(decisions) as connection:
+            waiting = (decisions.c.task == task) & (decisions.c.label == "")
+            return connection.execute(sa.delete(decisions).where(waiting)).rowcount
 
 
 def _encode(judgement: Judgement) -> Row:
@@ -54,3 +115,30 @@ def _encode(judgement: Judgement) -> Row:
 
 def _decode(row: Row) -> Judgement:
     return Judgement(query=row[0], item=row[1], rater=row[2], grade=row[3])
+
+
+def _encode_decision(decision: Decision) -> Row:
+    codec.check_id(decision.subject, "decision", "subject")
+    codec.check_id(decision.task, "decision", "task")
+    for field in ("proposal", "customer", "label", "rater"):
+        codec.check_length(getattr(decision, field), "decision", field)
+    words = (decision.task, decision.subject, decision.text, decision.proposal)
+    who = (decision.customer, decision.label, decision.rater)
+    codec.check_texts((*words, *who), "decision", decision.subject)
+    score = codec.number(decision.score, "decision", decision.subject)
+    return *words, score, *who, codec.optional_micros(decision.time)
+
+
+def _decode_decision(row: Row) -> Decision:
+    task, subject, text, proposal, score, customer, label, rater, time = row
+    return Decision(
+        task=task,
+        subject=subject,
+        text=text,
+        proposal=proposal,
+        score=score,
+        customer=customer,
+        label=label,
+        rater=rater,
+        time=codec.optional_moment(time),
+    )

@@ -12,14 +12,15 @@ from shopkeeper.records import now
 from shopkeeper.store import codec
 from shopkeeper.store.audit import Act, note
 from shopkeeper.store.engine import Database
-from shopkeeper.store.schema import customers, events, passages
+from shopkeeper.store.schema import customers, decisions, events, passages
 
 
 def export_customer(database: Database, customer: str) -> dict[str, Any]:
     """Everything kept about a customer, ready for JSON.
 
     Returns:
-        ``customer`` (their record or None), ``events`` and ``passages``, oldest first; times are ISO 8601, UTC.
+        ``customer`` (their record or None), ``events``, ``passages`` and ``decisions`` about their words, oldest first;
+        times are ISO 8601, UTC.
 
     Raises:
         InputError: No customer is named.
@@ -28,17 +29,21 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
     of_customer = (events.c.customer == customer) | _anonymous_events_of(customer)
     of_events = sa.select(events).where(of_customer).order_by(events.c.time, events.c.position)
     of_passages = sa.select(passages).where(passages.c.customer == customer).order_by(passages.c.time, passages.c.id)
+    of_decisions = (
+        sa.select(decisions).where(decisions.c.customer == customer).order_by(decisions.c.task, decisions.c.subject)
+    )
     with database.reading() as connection:
         known = connection.execute(sa.select(customers).where(customers.c.id == customer)).mappings().first()
         return {
             "customer": None if known is None else _readable(known),
             "events": [_readable(row) for row in connection.execute(of_events).mappings()],
             "passages": [_readable(row) for row in connection.execute(of_passages).mappings()],
+            "decisions": [_readable(row) for row in connection.execute(of_decisions).mappings()],
         }
 
 
 def erase(database: Database, customer: str, actor: str = "") -> int:
-    """Delete a customer, their events, their passages, and what they did in their sessions before they were known.
+    """Delete a customer, their events, their passages, decisions about their words, and what they did in their sessions before they were known.
 
     Events of another named customer in a shared session stay. What was deleted is overwritten on disk. The audit log
     keeps how many rows went, not whose.
@@ -57,6 +62,7 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
         counts = {
             "events": before + own,
             "passages": connection.execute(sa.delete(passages).where(passages.c.customer == customer)).rowcount,
+            "decisions": connection.execute(sa.delete(decisions).where(decisions.c.customer == customer)).rowcount,
             "customers": connection.execute(sa.delete(customers).where(customers.c.id == customer)).rowcount,
         }
         note(connection, Act(now(), "erase", actor, counts))

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import polars as pl
 
-from shopkeeper.records import Customer, Event, EventKind, Item, Judgement, Passage, PassageKind
+from shopkeeper.records import Customer, Decision, Event, EventKind, Item, Judgement, Passage, PassageKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,27 @@ class Labels(Protocol):
         ...
 
     def count(self) -> int:
-        """How many there are."""
+        """How many grades there are."""
+        ...
+
+    def propose(self, decisions: Iterable[Decision]) -> Changes:
+        """Put questions into the review queue, by (task, subject); what a human decided already stays as it is."""
+        ...
+
+    def decide(self, task: str, subject: str, label: str, rater: str = "") -> Decision:
+        """Answer a question, or correct the answer; unknown questions are refused."""
+        ...
+
+    def pending(self, task: str, limit: int = 50) -> list[Decision]:
+        """Questions that wait for a human, highest score first, then by subject."""
+        ...
+
+    def decided(self, task: str) -> Iterator[Decision]:
+        """What humans decided, streamed, ordered by subject."""
+        ...
+
+    def withdraw(self, task: str) -> int:
+        """Take the questions of a task that still wait out of the queue; how many there were."""
         ...
 
 
@@ -210,11 +230,11 @@ class Store(Protocol):
         ...
 
     def erase(self, customer: str, actor: str = "") -> int:
-        """Delete a customer, their events and passages, and the anonymous part of their sessions; rows deleted."""
+        """Delete a customer, their events and words, and the anonymous part of their sessions; rows deleted."""
         ...
 
     def export_customer(self, customer: str) -> dict[str, Any]:
-        """Everything kept about a customer, ready for JSON: ``customer``, ``events``, ``passages``."""
+        """Everything kept about a customer, ready for JSON: ``customer``, ``events``, ``passages``, ``decisions``."""
         ...
 
     def close(self) -> None:

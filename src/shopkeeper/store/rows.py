@@ -29,6 +29,7 @@ class Records(Generic[T]):
         encode: A record as a row in column order; raises InputError for what cannot be kept.
         decode: The inverse.
         changed: Called inside the writing transaction with the ids that changed and whether they were removed.
+        settled: Whether a row that stands must not be replaced any more; such rows count as unchanged.
     """
 
     def __init__(
@@ -38,12 +39,14 @@ class Records(Generic[T]):
         encode: Callable[[T], Row],
         decode: Callable[[Row], T],
         changed: Hook | None = None,
+        settled: Callable[[Row], bool] = lambda _: False,
     ) -> None:
         self._database = database
         self._table = table
         self._encode = encode
         self._decode = decode
         self._changed = changed
+        self._settled = settled
         self._names = [column.name for column in table.columns]
         self._keys = list(table.primary_key.columns)
         self._places = [self._names.index(column.name) for column in self._keys]
@@ -116,7 +119,7 @@ class Records(Generic[T]):
                 before = wanted.get(key, standing.get(key))
                 if before is None:
                     added += 1
-                elif self._equal(before, row):
+                elif self._settled(before) or self._equal(before, row):
                     continue
                 else:
                     updated += 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: a database at any other revision is migrated, or refused when it is unknown here."""
 
 metadata = MetaData()
@@ -109,6 +109,23 @@ judgements = Table(
     Column("rater", _key, nullable=False),
     Column("grade", Double, nullable=False),
     PrimaryKeyConstraint("query", "item", "rater"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("task", _key, nullable=False),
+    Column("subject", _key, nullable=False),
+    Column("text", _words, nullable=False),
+    Column("proposal", _words, nullable=False),
+    Column("score", Double, nullable=False),
+    Column("customer", _key, nullable=False),
+    Column("label", _key, nullable=False),
+    Column("rater", _words, nullable=False),
+    Column("time", _time),
+    PrimaryKeyConstraint("task", "subject"),
+    Index("decisions_queue", "task", "label", "score"),
+    Index("decisions_customer", "customer"),
 )
 
 audit = Table(
