@@ -57,5 +57,86 @@ def margin_mse(right: Tensor, wrong: Tensor, teacher_right: Tensor, teacher_wron
     return functional.mse_loss((right - wrong).float(), (teacher_right - teacher_wrong).float())
 
 
+def supervised_contrastive(vectors: Tensor, labels: Tensor, *, temperature: float = 0.07) -> Tensor:
+    """Pull together what has the same label, push apart the rest of the batch (Khosla et al. 2020, their L_out).
+
+    Args:
+        vectors: float (n, d), any length.
+        labels: int64 (n,).
+        temperature: Divides the cosine.
+
+    Returns:
+        Scalar; rows whose label is alone in the batch are left out, 0 when all are.
+    """
+    unit = functional.normalize(vectors.float(), dim=1)
+    own = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    scores = (unit @ unit.T / temperature).masked_fill(own, float("-inf"))
+    alike = (labels.unsqueeze(1) == labels) & ~own
+    shares = functional.log_softmax(scores, dim=1).masked_fill(~alike, 0.0)
+    friends = alike.sum(dim=1)
+    losses = -shares.sum(dim=1) / friends.clamp_min(1)
+    return _mean(losses, (friends > 0).float())
+
+
+def list_net(scores: Tensor, grades: Tensor, mask: Tensor) -> Tensor:
+    """Cross-entropy between the shares that grades and scores give to each query's documents.
+
+    ListNet (Cao et al. 2007) with shares proportional to 2 ** grade - 1 in place of exp(grade), so that a document of
+    grade 0 gets none; this bounds nDCG (Bruch et al. 2019).
+
+    Args:
+        scores: float (q, m), of m documents of each of q queries.
+        grades: float (q, m), 0 and up.
+        mask: Bool (q, m), False where a query has no m-th document.
+
+    Returns:
+        Scalar, mean over the queries that have a document with a grade above 0.
+    """
+    gains = _gains(grades, mask)
+    total = gains.sum(dim=1, keepdim=True)
+    shares = functional.log_softmax(scores.float().masked_fill(~mask, float("-inf")), dim=1).masked_fill(~mask, 0.0)
+    losses = -(gains / total.clamp_min(1e-9) * shares).sum(dim=1)
+    return _mean(losses, (total[:, 0] > 0).float())
+
+
+def rank_net(scores: Tensor, grades: Tensor, mask: Tensor) -> Tensor:
+    """Logistic loss of every pair of a query's documents whose grades differ (RankNet, Burges et al. 2005).
+
+    Arguments as for `list_net`; scalar, mean over all such pairs.
+    """
+    losses, better = _pairs(scores, grades, mask)
+    return _mean(losses, better.float())
+
+
+def lambda_rank(scores: Tensor, grades: Tensor, mask: Tensor) -> Tensor:
+    """As `rank_net`, each pair weighted by how much nDCG an exchange of the two would cost, in the present order.
+
+    LambdaRank (Burges et al. 2006); as a loss with these gradients it bounds nDCG (LambdaLoss, Wang et al. 2018).
+
+    Arguments as for `list_net`; scalar, mean over the queries that have a pair.
+    """
+    losses, better = _pairs(scores, grades, mask)
+    with torch.no_grad():
+        gains = _gains(grades, mask)
+        discounts = 1 / torch.log2(torch.arange(scores.shape[1], device=scores.device, dtype=torch.float32) + 2)
+        place = scores.float().masked_fill(~mask, float("-inf")).argsort(dim=1, descending=True).argsort(dim=1)
+        best = (gains.sort(dim=1, descending=True).values * discounts).sum(dim=1)
+        at = discounts[place]
+        costs = (gains.unsqueeze(2) - gains.unsqueeze(1)) * (at.unsqueeze(2) - at.unsqueeze(1))
+        weights = costs.abs() * better / best.clamp_min(1e-9)[:, None, None]
+    return _mean((losses * weights).sum(dim=(1, 2)), better.any(dim=2).any(dim=1).float())
+
+
+def _pairs(scores: Tensor, grades: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Logistic loss float (q, m, m) of "row above column", and bool (q, m, m) where that is what the grades say."""
+    values = scores.float()
+    better = (grades.unsqueeze(2) > grades.unsqueeze(1)) & mask.unsqueeze(2) & mask.unsqueeze(1)
+    return functional.softplus(values.unsqueeze(1) - values.unsqueeze(2)), better
+
+
+def _gains(grades: Tensor, mask: Tensor) -> Tensor:
+    return (torch.exp2(grades.float()) - 1) * mask
+
+
 def _mean(losses: Tensor, weights: Tensor | None) -> Tensor:
     return losses.mean() if weights is None else (losses * weights).sum() / weights.sum().clamp_min(1e-9)
