@@ -1,10 +1,19 @@
-"""Which parameters of a pretrained body may change."""
+"""Which parameters of a pretrained body may change, and when."""
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
 
 from shopkeeper.errors import TrainingError
+from shopkeeper.training.hooks import Hook
+
+if TYPE_CHECKING:
+    from shopkeeper.training.loop import Run
 
 
 def open_top(body: nn.Module, layers: int | None) -> int:
@@ -29,7 +38,7 @@ def open_top(body: nn.Module, layers: int | None) -> int:
     body.requires_grad_(requires_grad=False)
     if layers == 0:
         return 0
-    name, stack = _stack(body)
+    name, stack = named_stack(body)
     if not 0 < layers <= len(stack):
         raise TrainingError(
             f"Cannot open {layers} layers of a body that has {len(stack)}.",
@@ -51,17 +60,17 @@ def trainable_share(model: nn.Module) -> float:
 
 def layer_count(body: nn.Module) -> int:
     """How many transformer layers the body has."""
-    return len(_stack(body)[1])
+    return len(named_stack(body)[1])
 
 
 def layer_stack(body: nn.Module) -> nn.ModuleList:
     """The transformer layers of the body, lowest first: its longest `ModuleList`."""
-    return _stack(body)[1]
+    return named_stack(body)[1]
 
 
 def frozen_layers(body: nn.Module) -> int:
     """How many of the lowest layers, and all that lies below them, do not learn; 0 when something below learns."""
-    name, stack = _stack(body)
+    name, stack = named_stack(body)
     below = True
     for parameter_name, parameter in body.named_parameters():
         if parameter_name.startswith(f"{name}."):
@@ -73,7 +82,12 @@ def frozen_layers(body: nn.Module) -> int:
     return learning.index(True) if True in learning else len(stack)
 
 
-def _stack(body: nn.Module) -> tuple[str, nn.ModuleList]:
+def named_stack(body: nn.Module) -> tuple[str, nn.ModuleList]:
+    """The transformer layers of the body and the name of the list they are in.
+
+    Raises:
+        TrainingError: It has no such list.
+    """
     stacks = [(name, module) for name, module in body.named_modules() if isinstance(module, nn.ModuleList)]
     if not stacks:
         raise TrainingError(
@@ -82,6 +96,71 @@ def _stack(body: nn.Module) -> tuple[str, nn.ModuleList]:
             cure="Train everything or only a head.",
         )
     return max(stacks, key=lambda pair: len(pair[1]))
+
+
+class GradualUnfreezing(Hook):
+    """Begins with the head and the topmost layers, and opens one more layer each epoch (ULMFiT, Howard & Ruder 2018).
+
+    A closed layer is one that no gradient reaches: the loss is cut off below the lowest open one. Its parameters belong
+    to the run from the first step on, so let everything learn that is to be opened in the end. Embeddings are opened
+    with the layer that would come after the lowest.
+
+    Args:
+        body: The pretrained model, without its head.
+        first: Layers open in the first epoch; 0 for the head alone.
+    """
+
+    def __init__(self, body: nn.Module, first: int = 1) -> None:
+        self._layers = list(layer_stack(body))
+        self._first = self.open = first
+
+    def start(self, run: Run) -> None:
+        """Cut every loss of the run, wherever the cut is by then."""
+        whole = run.loss
+
+        def cut(model: nn.Module, batch: Any) -> Tensor:
+            with _cut(self._layers, self.open):
+                return whole(model, batch)
+
+        run.loss = cut
+
+    def epoch(self, run: Run, number: int) -> None:  # noqa: ARG002
+        """One layer more than in the epoch before."""
+        self.open = self._first + number - 1
+
+    def state(self) -> Mapping[str, Tensor]:
+        """How many layers are open: a run may be taken up within an epoch."""
+        return {"open": torch.tensor([self.open])}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with as many."""
+        self.open = int(state["open"])
+
+
+@contextmanager
+def _cut(layers: Sequence[nn.Module], top: int) -> Iterator[None]:
+    """Within it, no gradient passes below the `top` upper layers."""
+    if top > len(layers):
+        yield
+        return
+    if top == 0:
+        handle = layers[-1].register_forward_hook(lambda _, __, out: _detached(out))
+    else:
+        handle = layers[-top].register_forward_pre_hook(
+            lambda _, given, named: (_detached(given), _detached(named)), with_kwargs=True
+        )
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach()
+    if type(value) in (tuple, list):
+        return type(value)(_detached(part) for part in value)
+    return {key: _detached(part) for key, part in value.items()} if type(value) is dict else value
 
 
 def _open(model: nn.Module) -> int:
