@@ -32,8 +32,15 @@ class Classifier(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Logits, float (n, k); the arguments are those of `Backbone.vectors`."""
-        hidden = run(self.model, input_ids, attention_mask, token_type_ids)
-        return head(self.linear, self.dropout(self.backbone.pool(hidden, attention_mask)))
+        return self.head(self.pooled(input_ids, attention_mask, token_type_ids))
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        """What the head sees: one vector for each text, float (n, d)."""
+        return self.backbone.pool(run(self.model, input_ids, attention_mask, token_type_ids), attention_mask)
+
+    def head(self, pooled: Tensor) -> Tensor:
+        """Logits, float (n, k), of pooled vectors, float (n, d)."""
+        return head(self.linear, self.dropout(pooled))
 
 
 def head(linear: nn.Module, pooled: Tensor) -> Tensor:
