@@ -21,6 +21,7 @@ BENCHES = {
     "next-amazon": "bench.next_amazon",
     "recommend-practice": "bench.recommend_practice",
     "purchase-practice": "bench.purchase_practice",
+    "robust": "bench.robust",
     "latency": "bench.latency",
     "store": "bench.store",
 }
