@@ -10,23 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from shopkeeper.recipes.classify import Texts
+
+__all__ = ["Split", "Texts", "Titles", "banking", "finfe", "phrasebank", "shopping", "titles"]
+
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """n texts with the name of each one's class."""
-
-    texts: Sequence[str]
-    labels: Sequence[str]
-
-    def __len__(self) -> int:
-        """Number of texts."""
-        return len(self.texts)
-
-    def take(self, rows: Ints | Sequence[int]) -> Texts:
-        """Some of them, by number."""
-        return Texts([self.texts[int(row)] for row in rows], [self.labels[int(row)] for row in rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class Trunk:
         """Let the layers below answer from memory inside `using`; they are put back at the end."""
         layers = list(self._stack)[: self.below]
         for place, layer in enumerate(layers):
-            layer.forward = self._standing_in(layer, first=place == 0)  # type: ignore[method-assign]
+            layer.forward = self._standing_in(layer, first=place == 0)
         try:
             yield self
         finally:

@@ -1,0 +1,301 @@
+"""Classes of texts: sentiment, topic, intent, opinion. A fine-tuned model and a linear one, blended as validation says.
+
+Texts with labels -> backbone -> dropout -> linear -> cross-entropy, beside TF-IDF -> linear. Both are scaled to honest
+probabilities on validation, then mixed in the proportion that suits validation best; where the linear model alone is as
+good, it alone is what is served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from shopkeeper.compute.device import pick_device, set_threads
+from shopkeeper.errors import TrainingError
+from shopkeeper.evaluation.classification import accuracy, calibration_error, log_loss, macro_f1
+from shopkeeper.evaluation.intervals import bootstrap_interval
+from shopkeeper.models.backbone import Backbone
+from shopkeeper.models.backbones import load_backbone
+from shopkeeper.models.blended import Blended, mixed
+from shopkeeper.models.bundle import Bundle, save_bundle
+from shopkeeper.models.card import Card
+from shopkeeper.models.choice import encoder_name
+from shopkeeper.models.heads import Classifier, TorchScorer
+from shopkeeper.models.linear import LinearText
+from shopkeeper.models.text import Floats
+from shopkeeper.recipes.linear_text import fit_linear
+from shopkeeper.recipes.method import Lesson, Method, prepare, teach
+from shopkeeper.settings import Settings
+from shopkeeper.training.freezing import trainable_share
+from shopkeeper.training.loop import FitReport
+from shopkeeper.training.supervised import class_numbers
+from shopkeeper.training.texts import tokenise
+
+Ints = NDArray[np.int64]
+_VALID, _MOST_VALID = 0.1, 2_000
+_SHARES = tuple(share / 10 for share in range(11))
+_LEAST_GAIN = 0.0005  # of log-loss, below which the simpler of two blends is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """n texts and the name of each one's class."""
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+
+    def __len__(self) -> int:
+        """Number of texts."""
+        return len(self.texts)
+
+    def take(self, rows: Ints | Sequence[int]) -> Texts:
+        """Some of them, by number."""
+        return Texts([self.texts[int(row)] for row in rows], [self.labels[int(row)] for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What `learn` found: both models, how they are mixed, and how validation judged each.
+
+    Attributes:
+        classes: Names of the classes, in the order of the probabilities.
+        share: Share of the fine-tuned model in the blend, in [0, 1].
+        scales: What the logarithms of both models' probabilities are multiplied by.
+        losses: Log-loss on validation of ``fine-tuned``, ``linear`` and ``blend``.
+    """
+
+    classes: Sequence[str]
+    classifier: Classifier
+    linear: LinearText
+    share: float
+    scales: tuple[float, float]
+    report: FitReport
+    learnt_share: float
+    losses: dict[str, float] = field(default_factory=dict)
+
+    def scorer(self) -> Blended:
+        """Both as one scorer."""
+        return Blended(TorchScorer(self.classifier, bf16=True), self.linear, self.share, self.scales)
+
+
+def learn(
+    train: Texts,
+    base: Backbone,
+    settings: Settings,
+    *,
+    valid: Texts | None = None,
+    method: Method | None = None,
+    minutes: float | None = None,
+    seed: int = 7,
+    name: str = "Learning classes",
+) -> Taught:
+    """Teach both models and find their blend.
+
+    Args:
+        train: Texts to learn from; validation is cut from them when `valid` is None.
+        base: Backbone to start from, changed in place.
+        settings: `settings.train.minutes` when `minutes` is None.
+        valid: Texts that choose the state, the scales and the blend.
+        method: How; the measured default when None.
+        minutes: Wall-time budget of the fine-tuning.
+        seed: Of everything random.
+        name: What the progress bar calls it.
+
+    Raises:
+        TrainingError: There are fewer than two classes, or no text.
+    """
+    method = method or Method()
+    classes = checked(train)
+    if valid is None:
+        held = held_out(train, seed)
+        train, valid = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
+    known, wanted = class_numbers(train.labels, classes), class_numbers(valid.labels, classes)
+    linear, _ = fit_linear(train.texts, known, len(classes), valid.texts, wanted)
+    base.max_length = min(base.max_length, method.tokens)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = Classifier(base, classes=len(classes), dropout=method.dropout)
+    classifier.to(pick_device(settings.compute))
+    prepare(classifier, method)
+    scorer = TorchScorer(classifier, bf16=method.bfloat16)
+
+    def validate() -> float:
+        return -honest_scale(wanted, scorer.probabilities(valid.texts))[1]
+
+    report = teach(
+        classifier,
+        Lesson(tokenise(base, train.texts, "query", method.tokens), known),
+        method,
+        minutes=settings.train.minutes if minutes is None else minutes,
+        seed=seed,
+        validate=validate,
+        name=name,
+    )
+    given = scorer.probabilities(valid.texts), linear.probabilities(valid.texts)
+    share, scales, losses = blend(wanted, *given)
+    return Taught(classes, classifier, linear, share, scales, report, trainable_share(classifier), losses)
+
+
+def train_classifier(
+    train: Texts,
+    settings: Settings,
+    folder: Path,
+    *,
+    task: str,
+    test: Texts | None = None,
+    base: Backbone | None = None,
+    method: Method | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    onnx: bool = True,
+) -> Bundle:
+    """Learn classes of texts and save both models and their blend as a bundle with a card.
+
+    Args:
+        train: Texts to learn from; a tenth is kept for validation.
+        settings: Model, compute and training settings.
+        folder: Where the bundle goes; must not exist.
+        task: What the classes are of, e.g. ``sentiment``.
+        test: Texts looked at once, at the end; a tenth of `train` when None.
+        base: Backbone to start from; chosen by the texts' language when None.
+        method: How to fine-tune.
+        minutes: Wall-time budget; `settings.train.minutes` when None.
+        seed: Of everything random; `settings.compute.seed` when None.
+        onnx: Export the int8 graph for serving.
+
+    Raises:
+        TrainingError: There are fewer than two classes, or no text.
+    """
+    seed = settings.compute.seed if seed is None else seed
+    method = method or Method()
+    set_threads(settings.compute)
+    classes = checked(train)
+    if test is None:
+        held = held_out(train, seed + 1)
+        train, test = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
+    test = test.take([row for row, label in enumerate(test.labels) if label in set(classes)])
+    base = base or load_backbone(encoder_name(settings.models, languages(train.texts)), settings)
+    taught = learn(train, base, settings, method=method, minutes=minutes, seed=seed, name=f"Learning {task}")
+    wanted = class_numbers(test.labels, taught.classes)
+    arrays, values = taught.linear.save()
+    card = Card(
+        task=task,
+        name=f"{task.capitalize()}: {len(classes)} classes of texts",
+        data={"texts": len(train), "test": len(test), "classes": list(classes)},
+        settings=method.describe(),
+        seed=seed,
+        before={"test": {"linear": marks(wanted, taught.linear.probabilities(test.texts))}},
+        after={"test": {"blend": marks(wanted, taught.scorer().probabilities(test.texts))}},
+        notes=_notes(taught),
+    )
+    return save_bundle(
+        folder,
+        card,
+        classifier=taught.classifier,
+        arrays=arrays,
+        parameters={
+            "classes": list(taught.classes),
+            "linear": values,
+            "share": taught.share,
+            "scales": list(taught.scales),
+        },
+        onnx=onnx,
+    )
+
+
+def blend(wanted: Ints, tuned: Floats, linear: Floats) -> tuple[float, tuple[float, float], dict[str, float]]:
+    """Scale both models' probabilities and mix them by log-loss on validation.
+
+    Args:
+        wanted: int64 (n,).
+        tuned: Probabilities of the fine-tuned model, float32 (n, k).
+        linear: Those of the linear model.
+
+    Returns:
+        Share of the fine-tuned model; both scales; log-loss of each and of the blend.
+    """
+    scales = honest_scale(wanted, tuned)[0], honest_scale(wanted, linear)[0]
+    losses = {share: float(log_loss(wanted, mixed(tuned, linear, share, scales)).mean()) for share in _SHARES}
+    best = min(losses, key=lambda share: losses[share])
+    for simple in (1.0, 0.0):
+        if losses[simple] - losses[best] < _LEAST_GAIN:
+            best = simple
+            break
+    return best, scales, {"fine-tuned": losses[1.0], "linear": losses[0.0], "blend": losses[best]}
+
+
+def honest_scale(wanted: Ints, shares: Floats) -> tuple[float, float]:
+    """What log-probabilities are best multiplied by (the inverse of a temperature, Guo et al. 2017), and the log-loss then."""
+    uniform = np.full_like(shares, 1.0 / shares.shape[1])
+
+    def loss(power: float) -> float:
+        return float(log_loss(wanted, mixed(shares, uniform, 1.0, (float(np.exp(power)), 1.0))).mean())
+
+    found = minimize_scalar(loss, bounds=(-3.0, 2.0), method="bounded", options={"xatol": 0.02})
+    return float(np.exp(found.x)), float(found.fun)
+
+
+def checked(train: Texts) -> list[str]:
+    """The classes, in alphabetical order.
+
+    Raises:
+        TrainingError: There are fewer than two, or a text is missing.
+    """
+    classes = sorted(set(train.labels))
+    if len(classes) < 2:
+        raise TrainingError(
+            f"All {len(train)} texts are of one class ({classes[0]!r})." if classes else "There are no texts.",
+            where="classes",
+            cure="Give texts of two classes or more.",
+        )
+    if not any(text.strip() for text in train.texts):
+        raise TrainingError("All texts are empty.", where="texts", cure="Look at the column that holds the text.")
+    return classes
+
+
+def held_out(texts: Texts, seed: int) -> NDArray[np.bool_]:
+    """Bool (n,): a tenth of each class, at most 2,000 in all, no text of which is left on the other side."""
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(texts.labels)
+    share = min(_VALID, _MOST_VALID / len(texts))
+    chosen = np.zeros(len(texts), dtype=np.bool_)
+    for name in np.unique(labels):
+        rows = np.flatnonzero(labels == name)
+        chosen[rng.permutation(rows)[: max(1, round(share * len(rows)))] if len(rows) > 1 else []] = True
+    taken = {texts.texts[row] for row in np.flatnonzero(chosen).tolist()}
+    return np.array([text in taken for text in texts.texts], dtype=np.bool_)
+
+
+def languages(texts: Sequence[str]) -> list[str]:
+    """A guess at each text's language, for the choice of a backbone."""
+    return ["zh" if any("一" <= letter <= "鿿" for letter in text[:200]) else "en" for text in texts]
+
+
+def marks(wanted: Ints, shares: Floats) -> dict[str, Any]:
+    """Accuracy, macro F1 and log-loss with 95 % intervals where rows are independent, and calibration of the top class."""
+    right = accuracy(wanted, shares)
+    found: dict[str, Any] = {
+        "macro_f1": {"value": macro_f1(wanted, shares.argmax(axis=1), shares.shape[1])},
+        "ece": {"value": calibration_error(right, shares.max(axis=1))},
+    }
+    for name, values in (("accuracy", right), ("log_loss", log_loss(wanted, shares))):
+        low, high = bootstrap_interval(values)
+        found[name] = {"value": float(values.mean()), "low": low, "high": high}
+    return found
+
+
+def _notes(taught: Taught) -> str:
+    report = taught.report
+    losses = ", ".join(f"{name} {value:.4f}" for name, value in taught.losses.items())
+    return (
+        f"{report.steps} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s, ended by {report.stopped}; state of "
+        f"step {report.best_step} kept; {taught.learnt_share:.1%} of the parameters learnt. Log-loss on validation: "
+        f"{losses}. The fine-tuned model has {taught.share:.0%} of the blend, the linear one the rest."
+    )

@@ -1,0 +1,199 @@
+"""How a text model is fine-tuned: every technique of `training`, put together in one place and in plain sight.
+
+A `Method` holds objects, not names; strings become objects at the edge (`cli.methods`). `teach` applies it to a classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopkeeper.models.adapters import Adapter, adapt, name_of
+from shopkeeper.models.heads import Classifier
+from shopkeeper.training.checkpoints import Checkpoint
+from shopkeeper.training.criteria import classes, generalised_cross_entropy
+from shopkeeper.training.freezing import GradualUnfreezing, frozen_layers, open_top
+from shopkeeper.training.hooks import Hook
+from shopkeeper.training.loop import FitReport, FitSettings, Loss, fit
+from shopkeeper.training.optimisers import Optimiser, Schedule, adamw, layer_rates, warm_cosine
+from shopkeeper.training.regularisation import mixup, r_drop
+from shopkeeper.training.supervised import Criterion, Labelled, labelled, supervised
+from shopkeeper.training.texts import TokenRows
+from shopkeeper.training.trunk import Trunk
+
+_TRUNK_MEGABYTES = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """What may be varied when a classifier of texts is fine-tuned. The defaults are the measured ones.
+
+    Attributes:
+        open_layers: Top layers that learn: 0 for the head only, None for everything. Ignored with an adapter.
+        gradual: Open one more layer with each epoch, from the top, down to `open_layers`.
+        adapter: Train this small part in place of the layers.
+        optimiser: Builds the optimiser.
+        schedule: Shape of the learning rate over the run.
+        rate: Peak learning rate of the body.
+        head_rate: Multiplier of the rate for the head, which starts from nothing.
+        layer_decay: Each layer learns this much slower than the one above it; 1 for all alike.
+        weight_decay: Decoupled decay of matrices.
+        dropout: Before the head.
+        smoothing: Share of each label spread over all classes.
+        noise: Exponent q of generalised cross-entropy, for wrong labels; 0 for plain cross-entropy.
+        agree: Weight of R-Drop's agreement; 0 for one pass.
+        mix: Alpha of mixup; 0 for none.
+        hooks: Makers of adversarial attacks, weight averages and the like; each run gets fresh ones.
+        epochs: Passes over the examples at most.
+        batch: Texts in a step.
+        tokens: Tokens that a text is cut to.
+        patience: Validations without improvement before stopping.
+        checks: Validations in an epoch.
+        bfloat16: Multiply in bfloat16 where the hardware does so natively.
+    """
+
+    open_layers: int | None = 2
+    gradual: bool = False
+    adapter: Adapter | None = None
+    optimiser: Optimiser = adamw
+    schedule: Schedule = warm_cosine
+    rate: float = 2e-4
+    head_rate: float = 10.0
+    layer_decay: float = 1.0
+    weight_decay: float = 0.01
+    dropout: float = 0.1
+    smoothing: float = 0.0
+    noise: float = 0.0
+    agree: float = 0.0
+    mix: float = 0.0
+    hooks: tuple[Callable[[], Hook], ...] = ()
+    epochs: int = 4
+    batch: int = 32
+    tokens: int = 96
+    patience: int = 3
+    checks: int = 1
+    bfloat16: bool = True
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values for a card; objects go by their names."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        named = {
+            "adapter": name_of(self.adapter) if self.adapter else "",
+            "optimiser": self.optimiser.__name__,
+            "schedule": self.schedule.__name__,
+            "hooks": [type(make()).__name__ for make in self.hooks],
+        }
+        return values | named
+
+    def criterion(self) -> Criterion:
+        """What it means to be right."""
+        return generalised_cross_entropy(self.noise) if self.noise else classes(self.smoothing)
+
+    def loss(self) -> Loss[Labelled]:
+        """The loss of a batch."""
+        if self.agree:
+            return r_drop(self.criterion(), self.agree)
+        return mixup(self.criterion(), self.mix) if self.mix else supervised(self.criterion())
+
+    def settings(self, classifier: Classifier, minutes: float) -> FitSettings:
+        """The settings of the loop for this classifier."""
+        rates = {"linear": self.head_rate}
+        if self.layer_decay != 1.0:
+            rates |= layer_rates(classifier.model, self.layer_decay, "model.")
+        return FitSettings(
+            epochs=self.epochs,
+            minutes=minutes,
+            rate=self.rate,
+            rates=rates,
+            weight_decay=self.weight_decay,
+            optimiser=self.optimiser,
+            schedule=self.schedule,
+            bfloat16=self.bfloat16,
+            checks=self.checks,
+            patience=self.patience,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a classifier is taught.
+
+    Attributes:
+        texts: n texts or pairs as token numbers.
+        wanted: (n, ...), what is wanted of each, see `Labelled`.
+        weights: float32 (n,), how much each counts; all alike when None.
+    """
+
+    texts: TokenRows
+    wanted: NDArray[np.generic]
+    weights: NDArray[np.float32] | None = field(default=None)
+
+
+def prepare(classifier: Classifier, method: Method) -> None:
+    """Freeze and open the classifier's body, or put the adapter in."""
+    if method.adapter is not None:
+        adapt(classifier.backbone, method.adapter)
+        return
+    open_top(classifier.model, None if method.gradual and method.open_layers is None else method.open_layers)
+
+
+def teach(
+    classifier: Classifier,
+    lesson: Lesson,
+    method: Method,
+    *,
+    minutes: float,
+    seed: int,
+    validate: Callable[[], float] | None = None,
+    hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
+    name: str = "Learning",
+) -> FitReport:
+    """Fine-tune a prepared classifier in place; frozen lower layers are run once and then answer from memory.
+
+    Args:
+        classifier: See `prepare`.
+        lesson: What to learn.
+        method: How.
+        minutes: Wall-time budget.
+        seed: Of everything random.
+        validate: Score of the classifier as it stands, higher is better.
+        hooks: More hooks, such as tracking.
+        checkpoint: Where the state of the run is kept.
+        name: What the progress bar calls it.
+    """
+    loss = method.loss()
+    own: list[Hook] = [make() for make in method.hooks]
+    if method.gradual:
+        own.append(GradualUnfreezing(classifier.model))
+    examples = labelled(lesson.texts, lesson.wanted, method.batch, weights=lesson.weights)
+    settings = method.settings(classifier, minutes)
+    with ExitStack() as stack:
+        if method.epochs > 1 and not method.gradual and _pays(classifier, lesson.texts):
+            loss = stack.enter_context(
+                Trunk(classifier.backbone, lesson.texts, bfloat16=method.bfloat16).attached()
+            ).loss(loss)
+        return fit(
+            classifier,
+            examples,
+            loss,
+            settings,
+            validate=validate,
+            hooks=[*own, *hooks],
+            checkpoint=checkpoint,
+            seed=seed,
+            name=name,
+        )
+
+
+def _pays(classifier: Classifier, texts: TokenRows) -> bool:
+    """Whether keeping the frozen layers' output saves work and fits into memory."""
+    if classifier.backbone.adapters is not None:
+        return False
+    megabytes = int(texts.lengths.sum()) * classifier.backbone.dimension * 2 / 1e6
+    return frozen_layers(classifier.model) > 0 and megabytes < _TRUNK_MEGABYTES

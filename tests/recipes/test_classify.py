@@ -1,0 +1,106 @@
+"""The classification recipe on texts whose answer is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from shopkeeper.errors import TrainingError
+from shopkeeper.models.adapters import Lora
+from shopkeeper.recipes.classify import Texts, blend, held_out, learn, train_classifier
+from shopkeeper.recipes.method import Method
+from shopkeeper.settings import Settings
+from shopkeeper.training.adversarial import FGM
+from shopkeeper.training.averaging import ExponentialAverage
+from tinymodels import tiny_bert, tiny_gpt
+
+RNG = np.random.default_rng(0)
+WORDS = ["shoe", "shirt", "cup", "a", "b", "c", "d"]
+
+
+def texts(count=240):
+    labels = RNG.choice(["cold", "warm"], count)
+    rows = [" ".join([*RNG.choice(WORDS, 3), "red warm" if label == "warm" else "blue cold"]) for label in labels]
+    return Texts(rows, labels.tolist())
+
+
+QUICK = Method(open_layers=None, rate=3e-3, head_rate=2.0, epochs=4, batch=32, tokens=16, bfloat16=False)
+TRAIN, TEST = texts(), texts(80)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(home=tmp_path)
+
+
+def right(taught, share):
+    shares = replace(taught, share=share).scorer().probabilities(TEST.texts)
+    return np.mean([taught.classes[place] == label for place, label in zip(shares.argmax(1), TEST.labels, strict=True)])
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        QUICK,
+        replace(QUICK, open_layers=1, head_rate=5.0),
+        replace(QUICK, adapter=Lora(rank=4), rate=1e-2),
+        replace(QUICK, agree=1.0),
+        replace(QUICK, mix=0.3),
+        replace(QUICK, smoothing=0.1, layer_decay=0.9),
+        replace(QUICK, noise=0.5, gradual=True),
+        replace(QUICK, hooks=(FGM, ExponentialAverage)),
+    ],
+    ids=["all", "top", "lora", "r-drop", "mixup", "smoothing", "noise-gradual", "fgm-ema"],
+)
+def test_every_method_learns_a_separable_task(settings, method):
+    taught = learn(TRAIN, tiny_bert(), settings, method=method, minutes=5)
+    assert taught.classes == ["cold", "warm"]
+    assert right(taught, 1.0) > 0.9, "fine-tuned"
+    assert right(taught, 0.0) > 0.9, "linear"
+
+
+def test_a_causal_body_learns_too(settings):
+    assert right(learn(TRAIN, tiny_gpt(), settings, method=replace(QUICK, epochs=8), minutes=5), 1.0) > 0.9
+
+
+def test_the_bundle_answers_like_what_was_taught(settings, tmp_path):
+    bundle = train_classifier(
+        TRAIN, settings, tmp_path / "out", task="warmth", test=TEST, base=tiny_bert(), method=QUICK, minutes=5
+    )
+    assert bundle.parameters["classes"] == ["cold", "warm"]
+    scorer = bundle.scorer()
+    shares = scorer.probabilities(TEST.texts)
+    found = [bundle.parameters["classes"][place] for place in shares.argmax(1)]
+    assert np.mean([one == other for one, other in zip(found, TEST.labels, strict=True)]) > 0.9
+    assert np.allclose(shares, bundle.scorer("torch").probabilities(TEST.texts), atol=0.05)
+    assert bundle.card.after["test"]["blend"]["accuracy"]["value"] > 0.9
+    assert "linear" in bundle.card.before["test"]
+
+
+def test_the_blend_prefers_what_is_right():
+    wanted = np.array([0, 1] * 50)
+    good = np.where(np.eye(2, dtype=bool)[wanted], 0.9, 0.1).astype(np.float32)
+    useless = np.full((100, 2), 0.5, dtype=np.float32)
+    assert blend(wanted, good, useless)[0] == 1.0
+    assert blend(wanted, useless, good)[0] == 0.0
+
+
+def test_validation_shares_no_text_with_training():
+    repeated = Texts(["one", "two", "three", "four"] * 10, ["a", "b"] * 20)
+    held = held_out(repeated, 0)
+    inside = {text for text, own in zip(repeated.texts, held, strict=True) if own}
+    assert inside
+    assert not inside & {text for text, own in zip(repeated.texts, held, strict=True) if not own}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (Texts([], []), "no texts"),
+        (Texts(["x", "y"], ["a", "a"]), "one class"),
+        (Texts([" ", ""], ["a", "b"]), "empty"),
+    ],
+)
+def test_what_cannot_be_learnt_is_said(settings, given, message):
+    with pytest.raises(TrainingError, match=message):
+        learn(given, tiny_bert(), settings)
