@@ -6,13 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from shopkeeper.errors import ModelError
 from shopkeeper.models.hub import quiet
+
+if TYPE_CHECKING:
+    from shopkeeper.models.adapters import Adapters
 
 Pooling = Literal["mean", "cls", "last"]
 FILE = "backbone.json"
@@ -32,6 +36,7 @@ class Backbone:
         max_length: Tokens that a text is cut to.
         licence: Licence of the weights, empty when unknown.
         source: Where the weights came from.
+        adapters: What `adapters.adapt` put on the model, None for a plain one.
     """
 
     name: str
@@ -42,6 +47,7 @@ class Backbone:
     max_length: int = LONGEST
     licence: str = ""
     source: str = ""
+    adapters: Adapters | None = None
 
     @property
     def dimension(self) -> int:
@@ -72,7 +78,17 @@ class Backbone:
         return normalize(self.vectors(input_ids, attention_mask, token_type_ids), dim=-1)
 
     def save(self, folder: Path) -> None:
-        """Write weights (safetensors), configuration, tokenizer and `backbone.json`; `read_backbone` reads them."""
+        """Write weights (safetensors), configuration, tokenizer and `backbone.json`; `read_backbone` reads them.
+
+        Raises:
+            ModelError: It carries adapters.
+        """
+        if self.adapters is not None:
+            raise ModelError(
+                f"The model carries adapters ({', '.join(self.adapters.kinds)}) and cannot be saved as a whole.",
+                where=self.name,
+                cure="Fold the active one in (adapters.merge), or save it alone (adapters.save_delta).",
+            )
         folder.mkdir(parents=True, exist_ok=True)
         with quiet():
             self.model.save_pretrained(folder)

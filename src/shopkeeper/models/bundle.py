@@ -3,6 +3,7 @@
 ```
 card.json card.md checksums.json parameters.json arrays.safetensors
 backbone/   config, weights (safetensors), tokenizer, backbone.json      for further training
+adapter/    in place of backbone/: what was trained on top of the base that the card names
 head.safetensors                                                         of a classifier
 plots/*.png                                                              shown by card.md
 encoder/ or scorer/   model.onnx, tokenizer.json, graph.json             for serving, without PyTorch
@@ -11,6 +12,7 @@ encoder/ or scorer/   model.onnx, tokenizer.json, graph.json             for ser
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -38,6 +40,7 @@ __all__ = ["Bundle", "Card", "save_bundle"]
 
 _CARD, _PAGE, _PARAMETERS, _ARRAYS = "card.json", "card.md", "parameters.json", "arrays.safetensors"
 _BACKBONE, _ENCODER, _SCORER, _HEAD = "backbone", "encoder", "scorer", "head.safetensors"
+_ADAPTER = "adapter"
 _PLOTS, _PNG = "plots", b"\x89PNG\r\n\x1a\n"
 
 
@@ -104,7 +107,18 @@ class Bundle:
         return TorchEncoder(self.backbone())
 
     def scorer(self, prefer: Literal["onnx", "torch"] = "onnx", *, threads: int = 1) -> Scorer:
-        """The classifier of texts or pairs, as `encoder`."""
+        """The classifier of texts or pairs, as `encoder`; where a linear model was blended in, both together."""
+        tuned = self._tuned(prefer, threads)
+        if "linear" not in self.parameters:
+            return tuned
+        from shopkeeper.models.blended import Blended
+        from shopkeeper.models.linear import LinearText
+
+        first, second = self.parameters["scales"]
+        linear = LinearText.load(self.arrays(), self.parameters["linear"])
+        return Blended(tuned, linear, float(self.parameters["share"]), (float(first), float(second)))
+
+    def _tuned(self, prefer: Literal["onnx", "torch"], threads: int) -> Scorer:
         if prefer == "onnx" and (self.folder / _SCORER).is_dir():
             from shopkeeper.models.onnx import OnnxScorer
 
@@ -116,14 +130,21 @@ class Bundle:
     def backbone(self, settings: Settings | None = None) -> Backbone:
         """The backbone, for further training; on the device of `settings`, on the CPU when None.
 
+        A bundle that holds an adapter only loads the base that its card names, and puts the adapter on.
+
         Raises:
-            ModelError: This bundle has none.
+            ModelError: This bundle has none, or its base is not to be had or not the one it was trained on.
         """
         from shopkeeper.compute.device import pick_device
-        from shopkeeper.models.backbones import read_backbone
+        from shopkeeper.models.backbones import load_backbone, read_backbone
 
-        self._require(_BACKBONE, "backbone")
-        backbone = read_backbone(self.folder / _BACKBONE)
+        if (self.folder / _ADAPTER).is_dir():
+            from shopkeeper.models.adapters.delta import read_adapted
+
+            backbone = read_adapted(self.folder / _ADAPTER, load_backbone(self.card.base, settings or Settings()))
+        else:
+            self._require(_BACKBONE, "backbone")
+            backbone = read_backbone(self.folder / _BACKBONE)
         if settings is not None:
             backbone.model.to(pick_device(settings.compute))
         return backbone
@@ -160,6 +181,7 @@ def save_bundle(
     parameters: Mapping[str, Any] | None = None,
     plots: Mapping[str, bytes] | None = None,
     onnx: bool = True,
+    delta_of: str = "",
 ) -> Bundle:
     """Write a bundle aside and rename it: `folder` appears whole or not at all.
 
@@ -172,6 +194,8 @@ def save_bundle(
         parameters: JSON values, by name.
         plots: PNG pictures that the card shows, by name, e.g. ``learning-curve``.
         onnx: Export the ONNX graph as well; without it serving uses PyTorch.
+        delta_of: Name for `load_backbone` of the base under the model's active adapter: only the adapter is saved, and
+            the base is loaded by that name. Empty saves the whole model.
 
     Raises:
         ModelError: The folder exists, both models are given, or something cannot be written.
@@ -187,8 +211,14 @@ def save_bundle(
         capabilities = _write_values(aside, arrays or {}, parameters or {})
         _write_plots(aside, plots or {})
         if model is not None:
-            model.save(aside / _BACKBONE)
-            card = replace(card, base=card.base or model.name, licence=card.licence or model.licence)
+            if delta_of:
+                from shopkeeper.models.adapters import save_delta
+
+                save_delta(model, aside / _ADAPTER)
+                backbone, classifier = _folded(backbone, classifier)
+            else:
+                model.save(aside / _BACKBONE)
+            card = replace(card, base=delta_of or card.base or model.name, licence=card.licence or model.licence)
         capabilities = _write_graphs(aside, backbone, classifier, onnx) + capabilities
         write_card(aside, replace(card, capabilities=capabilities))
         aside.rename(folder)
@@ -238,6 +268,17 @@ def _write_values(folder: Path, arrays: Mapping[str, NDArray[Any]], parameters: 
             )
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / _ARRAYS)
     return ("arrays",)
+
+
+def _folded(backbone: Backbone | None, classifier: Classifier | None) -> tuple[Backbone | None, Classifier | None]:
+    """Copies for the graph, with the adapter folded in where it is a change of weights."""
+    from shopkeeper.models.adapters import foldable, merge
+
+    backbone, classifier = copy.deepcopy((backbone, classifier))
+    for body in (backbone, classifier.backbone if classifier is not None else None):
+        if body is not None and foldable(body):
+            merge(body)
+    return backbone, classifier
 
 
 def _write_graphs(
