@@ -23,6 +23,7 @@ from shopkeeper.recipes.pairs import Answers, Pair
 from shopkeeper.records import Item
 from shopkeeper.training.batching import Buckets, Ints
 from shopkeeper.training.freezing import layer_count, open_top
+from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 from shopkeeper.training.objectives import info_nce
 from shopkeeper.training.texts import TokenRows, tokenise
@@ -47,6 +48,7 @@ class RelevanceOptions:
         pool: Items among which a validation query has to find its own.
         exam: Validation pairs.
         debias: Weigh behaviour by how seldom its place in the list is looked at.
+        tuned: Which of these a search chose.
     """
 
     open_share: float = 1 / 3
@@ -61,6 +63,7 @@ class RelevanceOptions:
     pool: int = 2_000
     exam: int = 400
     debias: bool = False
+    tuned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ def teach(
     *,
     batch: int,
     seed: int,
+    hooks: Sequence[Hook] = (),
 ) -> tuple[Marks, Marks, FitReport]:
     """Fine-tune `backbone` in place; returns its marks before and after, and what happened."""
     encoder = TorchEncoder(backbone, bf16=settings.bfloat16)
@@ -161,6 +165,7 @@ def teach(
         loss,
         settings,
         validate=validate,
+        hooks=hooks,
         seed=seed,
         name="Teaching the encoder the shop's words",
     )

@@ -20,13 +20,18 @@ from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
 from shopkeeper.recipes.behaviour import train_behaviour
+from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.fusion import train_fusion
-from shopkeeper.recipes.purchase import train_purchase
-from shopkeeper.recipes.relevance import train_relevance
+from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
+from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
+from shopkeeper.recipes.tuned import Options, tuned_values, with_tuned
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
+from shopkeeper.training.hooks import Hook
+from shopkeeper.training.runs import open_run
+from shopkeeper.training.tracking import trackers
 
 TASKS = ("relevance", "search", "recommend", "purchase")
 """Recipes in the order in which they run."""
@@ -63,10 +68,16 @@ def held_out_from(store: Store) -> datetime | None:
     return datetime.fromtimestamp(moment.timestamp(), UTC)
 
 
+def known_past(store: Store) -> Store:
+    """The store without what is held out: what recipes and searches may see."""
+    moment = held_out_from(store)
+    return Until(store, moment) if moment else store
+
+
 def train(
     store: Store, settings: Settings, registry: Registry, tasks: Sequence[str] = TASKS, minutes: float | None = None
 ) -> Iterator[Outcome]:
-    """Run the recipes; each result is added to the registry and made live at once.
+    """Run the recipes; each result is added to the registry and made live at once, each run keeps its folder.
 
     Args:
         store: What the shop knows.
@@ -83,22 +94,30 @@ def train(
     """
     if unknown := [task for task in tasks if task not in TASKS]:
         raise InputError(f"There is no recipe {unknown[0]!r}.", where="task", cure=f"Choose among {', '.join(TASKS)}.")
-    moment = held_out_from(store)
-    past: Store = Until(store, moment) if moment else store
-    lesson = _Lesson(store, past, settings, registry, minutes)
+    lesson = _Lesson(store, known_past(store), settings, registry, minutes)
     for task in TASKS:
         if task not in tasks:
             continue
         began = time.monotonic()
+        asked = settings.train.model_dump() | ({} if minutes is None else {"minutes": minutes})
+        run = open_run(settings.home, task, asked, seed=settings.compute.seed, data=fingerprint(store))
         try:
             with tempfile.TemporaryDirectory(prefix="shopkeeper-") as folder:
-                bundle = lesson.learn(task, Path(folder) / task)
+                bundle = lesson.learn(task, Path(folder) / task, trackers(run.folder))
                 version = registry.add(bundle.folder)
+                for plot in (bundle.folder / "plots").glob("*.png"):
+                    run.plot(plot.stem, plot.read_bytes())
             registry.promote(task, version)
         except TrainingError as error:
+            run.fail(str(error))
             yield Outcome(task, skipped=str(error), seconds=time.monotonic() - began)
             continue
+        except BaseException as error:
+            run.fail(f"{type(error).__name__} {error}".strip())
+            raise
         card = bundle.card
+        metrics = {"before": card.before, "after": card.after}
+        run.end(metrics, settings=card.settings, data=card.data, notes=f"{task} {version}. {card.notes}".strip())
         yield Outcome(task, version, "", time.monotonic() - began, card.before, card.after, card.notes)
 
 
@@ -110,13 +129,29 @@ class _Lesson:
     registry: Registry
     minutes: float | None
 
-    def learn(self, task: str, folder: Path) -> Bundle:
+    def learn(self, task: str, folder: Path, hooks: Sequence[Hook]) -> Bundle:
         if task == "relevance":
             self._fine_tunable()
-            return train_relevance(self.past, self.settings, folder, minutes=self.minutes)
+            relevance = self._tuned(task, RelevanceOptions())
+            return train_relevance(
+                self.past,
+                self.settings,
+                folder,
+                minutes=self.minutes,
+                options=relevance,
+                hooks=hooks,
+            )
         if task == "purchase":
             self._fine_tunable()
-            return train_purchase(self.store, self.settings, folder, minutes=self.minutes)
+            purchase = self._tuned(task, PurchaseOptions())
+            return train_purchase(
+                self.store,
+                self.settings,
+                folder,
+                minutes=self.minutes,
+                options=purchase,
+                hooks=hooks,
+            )
         shelf = Shelf(self.store.catalogue.scan())
         if not len(shelf):
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")
@@ -125,6 +160,12 @@ class _Lesson:
         if task == "search":
             return train_fusion(self.past, found.query, shelf, vectors, self.settings, folder)
         return train_behaviour(self.past, vectors, shelf, self.settings, folder)
+
+    def _tuned(self, task: str, options: Options) -> Options:
+        return with_tuned(options, tuned_values(self.settings.home, task, self._encoder()))
+
+    def _encoder(self) -> str:
+        return encoder_name(self.settings.models, (item.language for item in self.store.catalogue.scan()))
 
     def _encoders(self, shelf: Shelf) -> Encoders:
         live = self.registry.live("relevance")

@@ -7,6 +7,7 @@ before and after, beside two baselines of the same run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.heads import Classifier, TorchScorer
+from shopkeeper.recipes.card_plots import class_plots, learning_plots
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.purchase_baselines import Values, linear_words, popularity_prior, straightened
 from shopkeeper.recipes.purchase_moments import Period, Periods, gather_periods
@@ -32,6 +34,7 @@ from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.batching import Buckets, Ints
 from shopkeeper.training.freezing import open_top, trainable_share
+from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 from shopkeeper.training.objectives import cross_entropy
 from shopkeeper.training.texts import tokenise_pairs
@@ -51,6 +54,7 @@ class PurchaseOptions:
         patience: Validations without improvement before training stops; there is one an epoch.
         window: Days within which a purchase counts.
         most: Moments of training, validation and test at most.
+        tuned: Which of these a search chose.
     """
 
     open_layers: int | None = 2
@@ -62,6 +66,7 @@ class PurchaseOptions:
     patience: int = 3
     window: float = 7.0
     most: tuple[int, int, int] = (12_000, 1_000, 1_500)
+    tuned: tuple[str, ...] = ()
 
 
 def train_purchase(
@@ -73,6 +78,7 @@ def train_purchase(
     seed: int | None = None,
     minutes: float | None = None,
     options: PurchaseOptions | None = None,
+    hooks: Sequence[Hook] = (),
     onnx: bool = True,
 ) -> Bundle:
     """Fine-tune a pair classifier on what customers looked at and bought, and save it as a bundle with a card.
@@ -85,6 +91,7 @@ def train_purchase(
         seed: Of everything random; `settings.compute.seed` when None.
         minutes: Wall-time budget of the fit; `settings.train.minutes` when None.
         options: What may be varied.
+        hooks: What else happens in the loop, such as tracking.
         onnx: Export the int8 graph for serving.
 
     Raises:
@@ -98,18 +105,11 @@ def train_purchase(
     base = base or load_backbone(encoder_name(settings.models, languages), settings)
     base.max_length = min(base.max_length, options.tokens)
     classifier = new_classifier(base, options, seed).to(pick_device(settings.compute))
-    chosen = FitSettings(
-        epochs=settings.train.epochs,
-        minutes=settings.train.minutes if minutes is None else minutes,
-        rate=options.rate,
-        rates={"linear": options.head_rate},
-        weight_decay=options.weight_decay,
-        checks=1,
-        patience=options.patience,
-    )
+    chosen = fit_settings(settings, options, minutes)
+    batch = batch_size(settings)
     straighten(classifier, periods.valid)
     before = probabilities(classifier, periods.test)
-    report = teach(classifier, periods, chosen, options, batch=min(settings.train.batch, 32), seed=seed)
+    report = teach(classifier, periods, chosen, options, batch=batch, seed=seed, hooks=hooks)
     straighten(classifier, periods.valid)
     after = probabilities(classifier, periods.test)
     labels = periods.test.labels
@@ -118,13 +118,33 @@ def train_purchase(
         task="purchase",
         name="Will this customer buy this item?",
         data=fingerprint(store) | _counts(periods),
-        settings=chosen.describe() | asdict(options) | {"batch": min(settings.train.batch, 32)},
+        settings=chosen.describe() | asdict(options) | {"batch": batch},
         seed=seed,
         before={"test": marks(labels, before)},
         after={"test": marks(labels, after)} | {name: marks(labels, values) for name, values in others.items()},
         notes=_notes(report, trainable_share(classifier)),
     )
-    return save_bundle(folder, card, classifier=classifier, onnx=onnx, parameters={"window": periods.window})
+    plots = learning_plots(report, "minus log-loss") | class_plots(labels, after, ("not bought", "bought"))
+    parameters = {"window": periods.window}
+    return save_bundle(folder, card, classifier=classifier, onnx=onnx, parameters=parameters, plots=plots)
+
+
+def fit_settings(settings: Settings, options: PurchaseOptions, minutes: float | None = None) -> FitSettings:
+    """How the loop is run."""
+    return FitSettings(
+        epochs=settings.train.epochs,
+        minutes=settings.train.minutes if minutes is None else minutes,
+        rate=options.rate,
+        rates={"linear": options.head_rate},
+        weight_decay=options.weight_decay,
+        checks=1,
+        patience=options.patience,
+    )
+
+
+def batch_size(settings: Settings) -> int:
+    """Moments of one optimiser step: pairs of long texts, of which fewer make a step than of short ones."""
+    return min(settings.train.batch, 32)
 
 
 def new_classifier(base: Backbone, options: PurchaseOptions, seed: int) -> Classifier:
@@ -144,6 +164,7 @@ def teach(
     *,
     batch: int,
     seed: int,
+    hooks: Sequence[Hook] = (),
 ) -> FitReport:
     """Fine-tune in place on the training period, stopping early by log-loss on validation.
 
@@ -167,7 +188,8 @@ def teach(
         return -float(log_loss(periods.valid.labels, expit(slope * logits + shift)).mean())
 
     buckets = Buckets(rows.lengths, batch, collate)
-    return fit(classifier, buckets, loss, settings, validate=validate, seed=seed, name="Learning who buys what")
+    name = "Learning who buys what"
+    return fit(classifier, buckets, loss, settings, validate=validate, hooks=hooks, seed=seed, name=name)
 
 
 def probabilities(classifier: Classifier, period: Period) -> Values:

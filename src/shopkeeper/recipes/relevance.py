@@ -24,6 +24,7 @@ from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.choice import encoder_name
+from shopkeeper.recipes.card_plots import learning_plots
 from shopkeeper.recipes.contrast import Exam, Lessons, Marks, RelevanceOptions, teach
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.pairs import (
@@ -37,6 +38,7 @@ from shopkeeper.recipes.pairs import (
 from shopkeeper.records import Item
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
+from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings
 
 __all__ = ["RelevanceOptions", "gather_lessons", "train_relevance"]
@@ -53,6 +55,7 @@ def train_relevance(
     seed: int | None = None,
     minutes: float | None = None,
     options: RelevanceOptions | None = None,
+    hooks: Sequence[Hook] = (),
     onnx: bool = True,
 ) -> Bundle:
     """Fine-tune an encoder on the shop and save it as a bundle with a card.
@@ -65,6 +68,7 @@ def train_relevance(
         seed: Of everything random; `settings.compute.seed` when None.
         minutes: Wall-time budget; `settings.train.minutes` when None.
         options: What may be varied.
+        hooks: What else happens in the loop, such as tracking.
         onnx: Export the int8 graph for serving.
 
     Raises:
@@ -82,25 +86,35 @@ def train_relevance(
     base.max_length = min(base.max_length, options.item_tokens)
     answers = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
     exam = Exam(lessons, answers, options, np.random.default_rng(seed))
-    chosen = FitSettings(
+    chosen = fit_settings(settings, options, lessons, minutes)
+    batch = settings.train.batch
+    before, after, report = teach(base, lessons, answers, exam, chosen, options, batch=batch, seed=seed, hooks=hooks)
+    card = Card(
+        task="relevance",
+        name="Which item answers which query",
+        data=fingerprint(store) | {"pairs": dict(lessons.counts)},
+        settings=chosen.describe() | asdict(options) | {"batch": batch},
+        seed=seed,
+        before={"validation": before.summary()},
+        after={"validation": after.summary()},
+        notes=_notes(report, before, after, exam),
+    )
+    plots = learning_plots(report, "MRR")
+    parameters = {"item_tokens": options.item_tokens}
+    return save_bundle(folder, card, backbone=base, onnx=onnx, parameters=parameters, plots=plots)
+
+
+def fit_settings(
+    settings: Settings, options: RelevanceOptions, lessons: Lessons, minutes: float | None = None
+) -> FitSettings:
+    """How the loop is run."""
+    return FitSettings(
         epochs=settings.train.epochs,
         minutes=settings.train.minutes if minutes is None else minutes,
         rate=options.rate,
         checks=2 if len(lessons.train) > 20_000 else 1,
         patience=2,
     )
-    before, after, report = teach(base, lessons, answers, exam, chosen, options, batch=settings.train.batch, seed=seed)
-    card = Card(
-        task="relevance",
-        name="Which item answers which query",
-        data=fingerprint(store) | {"pairs": dict(lessons.counts)},
-        settings=chosen.describe() | asdict(options) | {"batch": settings.train.batch},
-        seed=seed,
-        before={"validation": before.summary()},
-        after={"validation": after.summary()},
-        notes=_notes(report, before, after, exam),
-    )
-    return save_bundle(folder, card, backbone=base, onnx=onnx, parameters={"item_tokens": options.item_tokens})
 
 
 def gather_lessons(store: Store, options: RelevanceOptions, rng: np.random.Generator) -> Lessons:

@@ -46,7 +46,7 @@ class Journal:
         optuna: Any = require("optuna", "learning")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         journals: Any = require("optuna.storages.journal", "learning")
-        lock = FileLock(f"{file}.lock")
+        lock = FileLock(_beside(file, "lock"))
         with lock:
             _mend(file)
         try:
@@ -66,7 +66,7 @@ class Journal:
         Raises:
             InputError: Another search is at work.
         """
-        lock = FileLock(f"{self.file}.search", timeout=0)
+        lock = FileLock(_beside(self.file, "search"), timeout=0)
         try:
             lock.acquire()
         except Timeout:
@@ -103,7 +103,7 @@ class Journal:
     def ask(self, sampler: Any, pruner: Any, trials: int, until: float) -> optuna.Trial | None:
         """The next trial; None when enough are finished or under way, or the time is over."""
         self.study.sampler, self.study.pruner = sampler, pruner
-        with FileLock(f"{self.file}.ask"):
+        with FileLock(_beside(self.file, "ask")):
             known = self.trials()
             taken = sum(_counts(trial) or trial.state.name == "RUNNING" for trial in known)
             begun = any(trial.user_attrs.get("defaults") and trial.state.name != "WAITING" for trial in known)
@@ -185,6 +185,10 @@ class _Lock:
 
     def release(self) -> None:
         self._lock.release()
+
+
+def _beside(file: Path, what: str) -> Path:
+    return file.with_name(f".{file.name}.{what}")
 
 
 def _mend(file: Path) -> None:

@@ -13,7 +13,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -141,7 +141,7 @@ class Attempt:
     state: Literal["done", "pruned", "failed", "cut"]
     score: float | None
     checks: tuple[float, ...] = ()
-    rows: NDArray[np.float64] | None = None
+    rows: NDArray[np.float64] | None = field(default=None, compare=False)
     seconds: float = 0.0
     why: str = ""
 

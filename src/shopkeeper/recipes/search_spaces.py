@@ -1,0 +1,97 @@
+"""What may be tuned of each recipe, and how one trial is run: the recipe's own lesson, judged on its validation only.
+
+An objective carries its data with it, so that other processes can run it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from shopkeeper.compute.device import pick_device, set_threads
+from shopkeeper.evaluation.classification import log_loss
+from shopkeeper.models.backbone import Backbone
+from shopkeeper.recipes import contrast, purchase, relevance
+from shopkeeper.recipes.contrast import Exam, Lessons, RelevanceOptions
+from shopkeeper.recipes.pairs import Answers
+from shopkeeper.recipes.purchase import PurchaseOptions
+from shopkeeper.recipes.purchase_moments import Periods
+from shopkeeper.recipes.tuned import with_tuned
+from shopkeeper.settings import Settings
+from shopkeeper.training.tuning import Among, Between, Pruning, Space, Trial, Tried, Whole
+
+RELEVANCE: Space = {
+    "rate": Between(2e-5, 2e-3, log=True),
+    "open_share": Between(0.1, 1.0),
+    "item_tokens": Whole(16, 96),
+    "negatives": Among(("near", "mined", "none")),
+}
+PURCHASE: Space = {
+    "rate": Between(1e-5, 1e-3, log=True),
+    "open_layers": Among((0, 1, 2, 4, None)),
+    "dropout": Between(0.0, 0.5),
+    "weight_decay": Between(1e-4, 0.3, log=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RelevanceTrials:
+    """Teach the encoder with a trial's options; the score is the MRR on validation.
+
+    Attributes:
+        lessons: What `relevance.gather_lessons` found.
+        settings: Budget, batch, seed and threads of each trial.
+        load: Loads the encoder anew.
+    """
+
+    lessons: Lessons
+    settings: Settings
+    load: Callable[[], Backbone]
+
+    def __call__(self, trial: Trial) -> Tried:
+        """Run one trial."""
+        seed, lessons = self.settings.compute.seed, self.lessons
+        set_threads(self.settings.compute)
+        options = with_tuned(RelevanceOptions(), trial.values)
+        base = self.load()
+        base.model.to(pick_device(self.settings.compute))
+        base.max_length = min(base.max_length, options.item_tokens)
+        answers = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
+        exam = Exam(lessons, answers, options, np.random.default_rng(seed))
+        plan, batch = relevance.fit_settings(self.settings, options, lessons), self.settings.train.batch
+        hooks = [Pruning(trial)]
+        _, after, _ = contrast.teach(base, lessons, answers, exam, plan, options, batch=batch, seed=seed, hooks=hooks)
+        return Tried(float(after.reciprocal_rank.mean()), after.reciprocal_rank)
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseTrials:
+    """Teach the purchase classifier with a trial's options; the score is minus the log-loss of validation.
+
+    Attributes:
+        periods: Moments of decision; those of the test period are not looked at.
+        settings: Budget, batch, seed and threads of each trial.
+        load: Loads the backbone anew.
+    """
+
+    periods: Periods
+    settings: Settings
+    load: Callable[[], Backbone]
+
+    def __call__(self, trial: Trial) -> Tried:
+        """Run one trial."""
+        seed, valid = self.settings.compute.seed, self.periods.valid
+        set_threads(self.settings.compute)
+        options = with_tuned(PurchaseOptions(), trial.values)
+        base = self.load()
+        base.max_length = min(base.max_length, options.tokens)
+        classifier = purchase.new_classifier(base, options, seed).to(pick_device(self.settings.compute))
+        purchase.straighten(classifier, valid)
+        plan, batch = purchase.fit_settings(self.settings, options), purchase.batch_size(self.settings)
+        purchase.teach(classifier, self.periods, plan, options, batch=batch, seed=seed, hooks=[Pruning(trial)])
+        purchase.straighten(classifier, valid)
+        rows = -log_loss(valid.labels, purchase.probabilities(classifier, valid))
+        return Tried(float(rows.mean()), rows)
