@@ -22,6 +22,7 @@ BENCHES = {
     "recommend-practice": "bench.recommend_practice",
     "purchase-practice": "bench.purchase_practice",
     "robust": "bench.robust",
+    "tagging": "bench.tagging",
     "latency": "bench.latency",
     "store": "bench.store",
 }

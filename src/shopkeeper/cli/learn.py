@@ -13,7 +13,7 @@ from shopkeeper.cli.operate import serve
 from shopkeeper.errors import NotFoundError
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.comparison import compare
-from shopkeeper.recipes.curriculum import TASKS, Outcome, train
+from shopkeeper.recipes.curriculum import FIRST, TASKS, Outcome, train
 from shopkeeper.store.database import open_store
 
 PARTLY = 3
@@ -22,7 +22,9 @@ PARTLY = 3
 @app.command(name="train")
 def train_(
     context: typer.Context,
-    task: Annotated[list[str] | None, typer.Argument(help=f"Which recipes (default: all): {', '.join(TASKS)}")] = None,
+    task: Annotated[
+        list[str] | None, typer.Argument(help=f"Which recipes, by default {', '.join(TASKS)}; {FIRST} is possible too.")
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget of one recipe, default train.minutes.")] = None,
     strict: Annotated[bool, typer.Option(help="Exit with 3 when a recipe was skipped.")] = False,
 ) -> None:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from shopkeeper.errors import InputError, TrainingError
+from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
 from shopkeeper.recipes.behaviour import train_behaviour
+from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.fusion import train_fusion
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
@@ -35,6 +37,8 @@ from shopkeeper.training.tracking import trackers
 
 TASKS = ("relevance", "search", "recommend", "purchase")
 """Recipes in the order in which they run."""
+FIRST = "domain"
+"""Reads the shop's texts before all others; only when asked for. Those that fine-tune start from what it left."""
 HELD_OUT = 0.1
 """Share of the events, the latest, that no recipe learns from."""
 
@@ -83,7 +87,7 @@ def train(
         store: What the shop knows.
         settings: `settings.train.minutes` is the budget of one recipe when `minutes` is None.
         registry: Where results go, and where an earlier encoder is found when ``relevance`` is not run.
-        tasks: Which of `TASKS`.
+        tasks: Which of `TASKS`, or `FIRST`.
         minutes: Budget of one recipe.
 
     Yields:
@@ -92,10 +96,11 @@ def train(
     Raises:
         InputError: A task is unknown.
     """
-    if unknown := [task for task in tasks if task not in TASKS]:
-        raise InputError(f"There is no recipe {unknown[0]!r}.", where="task", cure=f"Choose among {', '.join(TASKS)}.")
+    known = (FIRST, *TASKS)
+    if unknown := [task for task in tasks if task not in known]:
+        raise InputError(f"There is no recipe {unknown[0]!r}.", where="task", cure=f"Choose among {', '.join(known)}.")
     lesson = _Lesson(store, known_past(store), settings, registry, minutes)
-    for task in TASKS:
+    for task in known:
         if task not in tasks:
             continue
         began = time.monotonic()
@@ -130,6 +135,9 @@ class _Lesson:
     minutes: float | None
 
     def learn(self, task: str, folder: Path, hooks: Sequence[Hook]) -> Bundle:
+        if task == FIRST:
+            self._fine_tunable()
+            return train_domain(self.past, self.settings, folder, minutes=self.minutes, hooks=hooks)
         if task == "relevance":
             self._fine_tunable()
             relevance = self._tuned(task, RelevanceOptions())
@@ -137,6 +145,7 @@ class _Lesson:
                 self.past,
                 self.settings,
                 folder,
+                base=self._base(),
                 minutes=self.minutes,
                 options=relevance,
                 hooks=hooks,
@@ -148,6 +157,7 @@ class _Lesson:
                 self.store,
                 self.settings,
                 folder,
+                base=self._base(),
                 minutes=self.minutes,
                 options=purchase,
                 hooks=hooks,
@@ -163,6 +173,9 @@ class _Lesson:
 
     def _tuned(self, task: str, options: Options) -> Options:
         return with_tuned(options, tuned_values(self.settings.home, task, self._encoder()))
+
+    def _base(self) -> Backbone | None:
+        return domain_base(self.registry, self._encoder())
 
     def _encoder(self) -> str:
         return encoder_name(self.settings.models, (item.language for item in self.store.catalogue.scan()))
