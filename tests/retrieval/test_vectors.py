@@ -106,3 +106,12 @@ def test_an_empty_index_and_k_zero():
     index.upsert(np.array([0]), query[None])
     assert len(index.search(query, 0)[0]) == 0
     assert index.search(query, 5, np.zeros(0, bool))[0].tolist() == []
+
+
+def test_either_may_be_imported_first():
+    import subprocess
+    import sys
+
+    for first, second in (("retrieval.vectors", "models.onnx"), ("models.onnx", "retrieval.vectors")):
+        command = f"import shopkeeper.{first}, shopkeeper.{second}"
+        subprocess.run([sys.executable, "-c", command], check=True)

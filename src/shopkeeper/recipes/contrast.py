@@ -48,6 +48,9 @@ class RelevanceOptions:
         pool: Items among which a validation query has to find its own.
         exam: Validation pairs.
         debias: Weigh behaviour by how seldom its place in the list is looked at.
+        halfway: Where only made-up queries teach, the share of the way from the old weights to the new ones that is
+            gone in the end (WiSE-FT, Wortsman et al. 2022): they are not what customers type, and the old model's
+            sense of what belongs together is worth half.
         tuned: Which of these a search chose.
     """
 
@@ -63,6 +66,7 @@ class RelevanceOptions:
     pool: int = 2_000
     exam: int = 400
     debias: bool = False
+    halfway: float = 0.5
     tuned: tuple[str, ...] = ()
 
 
@@ -75,12 +79,14 @@ class Lessons:
         valid: Pairs of a later time, or of items held out.
         items: Items by id, all that pairs refer to.
         counts: How many pairs of each source there are, for the card.
+        made_up: Whether the catalogue alone teaches.
     """
 
     train: list[Pair]
     valid: list[Pair]
     items: dict[str, Item]
     counts: Mapping[str, int]
+    made_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,7 @@ def teach(
         also, weights = pairs.also_right.to(queries.device), pairs.weights.to(queries.device)
         return info_nce(queries, passages, scale=scale, also_right=also, weights=weights)
 
+    old = [(p, p.detach().clone()) for p in backbone.model.parameters() if p.requires_grad]
     report = fit(
         backbone.model,
         buckets,
@@ -169,6 +176,11 @@ def teach(
         seed=seed,
         name="Teaching the encoder the shop's words",
     )
+    if lessons.made_up and options.halfway < 1 and report.best_step > 0:
+        with torch.no_grad():
+            for parameter, before in old:
+                parameter.copy_(before.lerp(parameter, options.halfway))
+        return marks[0], exam.mark(encoder), report
     kept = [step for step, _ in report.scores].index(report.best_step)
     return marks[0], marks[kept], report
 

@@ -1,7 +1,7 @@
 """How much words and how much meaning count in search: chosen on queries whose answers are known.
 
-Queries come from human grades where there are any, else from what customers clicked, carted or bought after searching,
-else from the catalogue alone. Half of them choose the share of the words, the other half show what it gained.
+Queries come from human grades where there are enough, else from what customers clicked, carted or bought after
+searching, else from the catalogue alone. Half of them choose the share of the words, the other half show what it gained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.evaluation.intervals import bootstrap_interval
+from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
 from shopkeeper.evaluation.metrics import graded, ideal_grades, ndcg_at
 from shopkeeper.evaluation.splits import by_hash
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
@@ -64,7 +64,7 @@ def train_fusion(
     choosing = by_hash(list(grades), 0.5, salt="fusion")
     if choosing.all() or not choosing.any():
         choosing = np.arange(len(choosing)) % 2 == 0
-    best = max(SHARES, key=lambda share: (float(values[share][choosing].mean()), -abs(share - Fusion().words)))
+    best = chosen_share({share: found[choosing] for share, found in values.items()}, settings.compute.seed)
     card = Card(
         task="search",
         name="Words and meaning",
@@ -76,6 +76,27 @@ def train_fusion(
         notes=f"Share of the words {best:.1f}, chosen on {int(choosing.sum())} queries, shown on the other half.",
     )
     return save_bundle(folder, card, parameters=Fusion(words=best).to_json())
+
+
+def chosen_share(values: Mapping[float, NDArray[np.float64]], seed: int = 0) -> float:
+    """The share closest to an even split that the best one does not clearly beat.
+
+    With a few dozen queries the best of eleven shares is mostly luck; a share far from the middle has to be earned.
+
+    Args:
+        values: nDCG of each query by share, float (queries,) each.
+        seed: Of the bootstrap.
+
+    >>> rng = np.random.default_rng(0)
+    >>> chosen_share({0.5: rng.random(20), 1.0: rng.random(20) + 0.01})
+    0.5
+    >>> chosen_share({0.5: np.zeros(20), 1.0: np.ones(20)})
+    1.0
+    """
+    middle = Fusion().words
+    best = max(values, key=lambda share: (float(values[share].mean()), -abs(share - middle)))
+    fair = [share for share in values if paired_difference(values[share], values[best], seed=seed).low <= 0]
+    return min([*fair, best], key=lambda share: (abs(share - middle), -float(values[share].mean())))
 
 
 def known_answers(store: Store, shelf: Shelf, rng: np.random.Generator) -> tuple[str, Grades]:

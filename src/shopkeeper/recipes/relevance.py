@@ -151,7 +151,9 @@ def gather_lessons(store: Store, options: RelevanceOptions, rng: np.random.Gener
             cure="Give the items titles of two words or more, or import search events.",
         )
     counts = {"events": len(seen), "judgements": len(graded), "catalogue": len(invented)}
-    return Lessons(train, _sample(later, options.exam, rng), items, counts | {"validation": len(later)})
+    valid = _sample(later, options.exam, rng)
+    made_up = not seen and not graded
+    return Lessons(train, valid, items, counts | {"validation": len(later)}, made_up)
 
 
 def _catalogue(store: Store, most: int, rng: np.random.Generator) -> dict[str, Item]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import numpy as np
+import onnxruntime  # noqa: F401 - before usearch: loaded after it, its library crashes on some processors
 from numpy.typing import NDArray
 from usearch.index import Index
 
