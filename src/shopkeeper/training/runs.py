@@ -252,4 +252,4 @@ def _numbers(place: Path) -> list[int]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds")
