@@ -78,6 +78,26 @@ class TrainSettings(_Section):
     )
     batch: int = Field(64, ge=2, description="Examples per optimiser step.")
     epochs: int = Field(3, ge=1, description="Passes over the examples at most; early stopping may end sooner.")
+    layers: int = Field(
+        -2, ge=-2, description="Top layers that learn: 0 the head only, -1 all, -2 as the recipe has it."
+    )
+    adapter: str = Field(
+        "",
+        description="Train an adapter in place of layers: lora, lora:16, dora, adalora, ia3, prefix:20, prompt:20, bottleneck:64.",
+    )
+    adversarial: str = Field("", description="Adversarial training: fgm, pgd, freelb or awp.")
+    average: str = Field("", description="Average the weights over the run: swa or ema.")
+    optimiser: str = Field("", description="adamw, sgd, adafactor or lion; empty for the recipe's own.")
+    schedule: str = Field("", description="cosine, linear, inverse-sqrt or constant; empty for the recipe's own.")
+    rate: float = Field(0.0, ge=0, description="Peak learning rate; 0 for the recipe's own.")
+    layer_decay: float = Field(1.0, gt=0, le=1, description="Each layer learns this much slower than the one above it.")
+    smoothing: float = Field(0.0, ge=0, lt=1, description="Share of each label spread over all classes.")
+    r_drop: float = Field(0.0, ge=0, description="Weight of the agreement of two passes (R-Drop); 0 for one pass.")
+    mixup: float = Field(0.0, ge=0, description="Alpha of mixup; 0 for none.")
+    augment: str = Field(
+        "", description="Also learn from changed texts: delete, swap, typos, homophones, synonyms; several with commas."
+    )
+    lexicon: str = Field("", description="File of synonym groups for the augmentation by synonyms.")
 
 
 class ServeSettings(_Section):
@@ -117,6 +137,17 @@ class Settings(_Section):
     recommend: RecommendSettings = RecommendSettings()
     train: TrainSettings = TrainSettings()
     serve: ServeSettings = ServeSettings()
+
+    def override(self, values: Mapping[str, Any]) -> Settings:
+        """The same settings with some values replaced, by dotted name; checked as if they stood in the file.
+
+        Raises:
+            SettingsError: A key does not exist or a value has the wrong type.
+        """
+        tree = self.model_dump()
+        for dotted, value in values.items():
+            _set(tree, dotted, value)
+        return _checked(tree)
 
     @property
     def store_url(self) -> str:
@@ -158,6 +189,10 @@ def load(
     tree.setdefault("home", str(home))
     for dotted, value in [*_from_environment(environ), *(overrides or {}).items()]:
         _set(tree, dotted, value)
+    return _checked(tree)
+
+
+def _checked(tree: Mapping[str, Any]) -> Settings:
     _check_names(tree)
     try:
         return Settings.model_validate(tree)

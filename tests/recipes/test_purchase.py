@@ -150,10 +150,11 @@ def test_straightening_mends_boasts_and_survives_backward_logits():
 
 
 def test_straightening_a_head_keeps_the_order(tastes):
+    from shopkeeper.recipes.method import Method
     from shopkeeper.recipes.purchase import new_classifier, probabilities
 
     periods = gather_periods(tastes, np.random.default_rng(0))
-    classifier = new_classifier(toy_backbone(), OPTIONS, 0)
+    classifier = new_classifier(toy_backbone(), Method(dropout=OPTIONS.dropout, open_layers=OPTIONS.open_layers), 0)
     before = probabilities(classifier, periods.test)
     straighten(classifier, periods.valid)
     after = probabilities(classifier, periods.test)

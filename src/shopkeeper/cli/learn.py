@@ -13,7 +13,7 @@ from shopkeeper.cli.operate import serve
 from shopkeeper.errors import NotFoundError
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.comparison import compare
-from shopkeeper.recipes.curriculum import FIRST, TASKS, Outcome, train
+from shopkeeper.recipes.curriculum import FIRST, TASKS, TEXTS, Outcome, train
 from shopkeeper.store.database import open_store
 
 PARTLY = 3
@@ -23,14 +23,49 @@ PARTLY = 3
 def train_(
     context: typer.Context,
     task: Annotated[
-        list[str] | None, typer.Argument(help=f"Which recipes, by default {', '.join(TASKS)}; {FIRST} is possible too.")
+        list[str] | None,
+        typer.Argument(
+            help=f"Which recipes, by default {', '.join((*TASKS, *TEXTS))}; {FIRST}, and tasks of the review queue."
+        ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget of one recipe, default train.minutes.")] = None,
     strict: Annotated[bool, typer.Option(help="Exit with 3 when a recipe was skipped.")] = False,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the examples at most.")] = None,
+    layers: Annotated[int | None, typer.Option(help="Top layers that learn: 0 the head only, -1 all.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="lora, dora, adalora, ia3, prefix, prompt or bottleneck.")] = None,
+    adversarial: Annotated[str | None, typer.Option(help="fgm, pgd, freelb or awp.")] = None,
+    average: Annotated[str | None, typer.Option(help="swa or ema.")] = None,
+    optimiser: Annotated[str | None, typer.Option(help="adamw, sgd, adafactor or lion.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine, linear, inverse-sqrt or constant.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    layer_decay: Annotated[float | None, typer.Option(help="Rate of a layer against the one above it.")] = None,
+    smoothing: Annotated[float | None, typer.Option(help="Label smoothing.")] = None,
+    r_drop: Annotated[float | None, typer.Option(help="Weight of R-Drop.")] = None,
+    mixup: Annotated[float | None, typer.Option(help="Alpha of mixup.")] = None,
+    augment: Annotated[str | None, typer.Option(help="delete, swap, typos, homophones, synonyms.")] = None,
 ) -> None:
-    """Fine-tune everything that the data allows; says what was skipped and why."""
+    """Fine-tune everything that the data allows; says what was skipped and why.
+
+    Each option is the setting of the same name in the section train, for this run.
+    """
+    asked = {
+        "epochs": epochs,
+        "layers": layers,
+        "adapter": adapter,
+        "adversarial": adversarial,
+        "average": average,
+        "optimiser": optimiser,
+        "schedule": schedule,
+        "rate": rate,
+        "layer_decay": layer_decay,
+        "smoothing": smoothing,
+        "r_drop": r_drop,
+        "mixup": mixup,
+        "augment": augment,
+    }
     session: Session = context.obj
-    outcomes = _train(session, tuple(task or TASKS), minutes)
+    settings = session.settings.override({f"train.{name}": value for name, value in asked.items() if value is not None})
+    outcomes = _train(Session(settings, session.output), tuple(task or (*TASKS, *TEXTS)), minutes)
     session.output.result([_document(outcome) for outcome in outcomes])
     if strict and any(outcome.skipped for outcome in outcomes):
         raise typer.Exit(PARTLY)
@@ -41,7 +76,7 @@ def evaluate(context: typer.Context) -> None:
     """Before and after, with 95 % intervals, on the last tenth of the events, which no recipe has learnt from."""
     session: Session = context.obj
     registry = Registry(session.settings.bundles)
-    live = [bundle for task in TASKS if (bundle := registry.live(task))]
+    live = [bundle for task in registry.tasks() if (bundle := registry.live(task))]
     if not live:
         raise NotFoundError("No model is live.", cure="Run: shopkeeper train")
     store = open_store(session.settings.store_url)
@@ -67,7 +102,8 @@ def evaluate(context: typer.Context) -> None:
     )
     if not found:
         session.output.say("Too few events to hold any out; the figures of each recipe's own validation follow.")
-    cards = [bundle for bundle in live if not found or bundle.card.task == "purchase"]
+    anew = {row.task for row in found} | ({"relevance"} if found else set())
+    cards = [bundle for bundle in live if bundle.card.task not in anew]
     _compare(session, [(b.card.task, b.card.version, b.card.before, b.card.after) for b in cards])
     session.output.result(
         {

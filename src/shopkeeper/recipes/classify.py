@@ -21,6 +21,7 @@ from shopkeeper.compute.device import pick_device, set_threads
 from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.classification import accuracy, calibration_error, log_loss, macro_f1
 from shopkeeper.evaluation.intervals import bootstrap_interval
+from shopkeeper.models.adapters import foldable, merge
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.blended import Blended, mixed
@@ -30,10 +31,14 @@ from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.models.linear import LinearText
 from shopkeeper.models.text import Floats
+from shopkeeper.recipes.card_plots import class_plots, learning_plots
 from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Lesson, Method, prepare, teach
+from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings
+from shopkeeper.training.augmentation import augmented
 from shopkeeper.training.freezing import trainable_share
+from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport
 from shopkeeper.training.supervised import class_numbers
 from shopkeeper.training.texts import tokenise
@@ -94,6 +99,7 @@ def learn(
     method: Method | None = None,
     minutes: float | None = None,
     seed: int = 7,
+    hooks: Sequence[Hook] = (),
     name: str = "Learning classes",
 ) -> Taught:
     """Teach both models and find their blend.
@@ -106,6 +112,7 @@ def learn(
         method: How; the measured default when None.
         minutes: Wall-time budget of the fine-tuning.
         seed: Of everything random.
+        hooks: What else happens in the loop, such as tracking.
         name: What the progress bar calls it.
 
     Raises:
@@ -129,13 +136,19 @@ def learn(
     def validate() -> float:
         return -honest_scale(wanted, scorer.probabilities(valid.texts))[1]
 
+    shown: Sequence[str] = train.texts
+    labels = known
+    if method.augment is not None:
+        variants, rows = augmented(train.texts, method.augment, 1, np.random.default_rng(seed))
+        shown, labels = [*train.texts, *variants], np.concatenate([known, known[rows]])
     report = teach(
         classifier,
-        Lesson(tokenise(base, train.texts, "query", method.tokens), known),
+        Lesson(tokenise(base, shown, "query", method.tokens), labels),
         method,
         minutes=settings.train.minutes if minutes is None else minutes,
         seed=seed,
         validate=validate,
+        hooks=hooks,
         name=name,
     )
     given = scorer.probabilities(valid.texts), linear.probabilities(valid.texts)
@@ -154,6 +167,7 @@ def train_classifier(
     method: Method | None = None,
     minutes: float | None = None,
     seed: int | None = None,
+    hooks: Sequence[Hook] = (),
     onnx: bool = True,
 ) -> Bundle:
     """Learn classes of texts and save both models and their blend as a bundle with a card.
@@ -165,16 +179,17 @@ def train_classifier(
         task: What the classes are of, e.g. ``sentiment``.
         test: Texts looked at once, at the end; a tenth of `train` when None.
         base: Backbone to start from; chosen by the texts' language when None.
-        method: How to fine-tune.
+        method: How to fine-tune; the default one with what `settings.train` asks for when None.
         minutes: Wall-time budget; `settings.train.minutes` when None.
         seed: Of everything random; `settings.compute.seed` when None.
+        hooks: What else happens in the loop, such as tracking.
         onnx: Export the int8 graph for serving.
 
     Raises:
         TrainingError: There are fewer than two classes, or no text.
     """
     seed = settings.compute.seed if seed is None else seed
-    method = method or Method()
+    method = method or with_techniques(Method(epochs=settings.train.epochs), settings.train)
     set_threads(settings.compute)
     classes = checked(train)
     if test is None:
@@ -182,8 +197,11 @@ def train_classifier(
         train, test = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
     test = test.take([row for row, label in enumerate(test.labels) if label in set(classes)])
     base = base or load_backbone(encoder_name(settings.models, languages(train.texts)), settings)
-    taught = learn(train, base, settings, method=method, minutes=minutes, seed=seed, name=f"Learning {task}")
+    taught = learn(
+        train, base, settings, method=method, minutes=minutes, seed=seed, hooks=hooks, name=f"Learning {task}"
+    )
     wanted = class_numbers(test.labels, taught.classes)
+    given = taught.scorer().probabilities(test.texts)
     arrays, values = taught.linear.save()
     card = Card(
         task=task,
@@ -192,13 +210,16 @@ def train_classifier(
         settings=method.describe(),
         seed=seed,
         before={"test": {"linear": marks(wanted, taught.linear.probabilities(test.texts))}},
-        after={"test": {"blend": marks(wanted, taught.scorer().probabilities(test.texts))}},
+        after={"test": {"blend": marks(wanted, given)}},
         notes=_notes(taught),
     )
+    if foldable(taught.classifier.backbone):
+        merge(taught.classifier.backbone)
     return save_bundle(
         folder,
         card,
         classifier=taught.classifier,
+        delta_of=base.name if taught.classifier.backbone.adapters is not None else "",
         arrays=arrays,
         parameters={
             "classes": list(taught.classes),
@@ -207,6 +228,7 @@ def train_classifier(
             "scales": list(taught.scales),
         },
         onnx=onnx,
+        plots=learning_plots(taught.report, "minus log-loss") | class_plots(wanted, given, tuple(taught.classes)),
     )
 
 

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from shopkeeper.evaluation.intervals import bootstrap_interval
+from shopkeeper.models.adapters import Adapter, adapt
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.text import Encoder
 from shopkeeper.recipes.negatives import mined, near_misses
 from shopkeeper.recipes.pairs import Answers, Pair
 from shopkeeper.records import Item
+from shopkeeper.training.adapting import adapter_hooks
 from shopkeeper.training.batching import Buckets, Ints
 from shopkeeper.training.freezing import layer_count, open_top
 from shopkeeper.training.hooks import Hook
@@ -140,6 +142,7 @@ def teach(
     *,
     batch: int,
     seed: int,
+    adapter: Adapter | None = None,
     hooks: Sequence[Hook] = (),
 ) -> tuple[Marks, Marks, FitReport]:
     """Fine-tune `backbone` in place; returns its marks before and after, and what happened."""
@@ -151,7 +154,10 @@ def teach(
         marks.append(exam.mark(encoder))
         return float(marks[-1].reciprocal_rank.mean())
 
-    _open(backbone.model, options.open_share)
+    if adapter is not None:
+        adapt(backbone, adapter)
+    else:
+        _open(backbone.model, options.open_share)
     wrong = _wrong_items(lessons, answers, encoder, options, rng)
     scale = _SPREAD / max(1e-3, _cosine_spread(encoder, exam.texts))
     examples = _Pairs(backbone, lessons, answers, wrong, options)
@@ -172,7 +178,7 @@ def teach(
         loss,
         settings,
         validate=validate,
-        hooks=hooks,
+        hooks=[*adapter_hooks(backbone), *hooks],
         seed=seed,
         name="Teaching the encoder the shop's words",
     )

@@ -21,9 +21,11 @@ from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
 from shopkeeper.recipes.behaviour import train_behaviour
+from shopkeeper.recipes.classify import train_classifier
 from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.fusion import train_fusion
+from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
 from shopkeeper.recipes.tuned import Options, tuned_values, with_tuned
@@ -37,6 +39,8 @@ from shopkeeper.training.tracking import trackers
 
 TASKS = ("relevance", "search", "recommend", "purchase")
 """Recipes in the order in which they run."""
+TEXTS = (SENTIMENT, TOPIC)
+"""Classes of texts that reviews teach; what humans decided in the review queue teaches others, by their own names."""
 FIRST = "domain"
 """Reads the shop's texts before all others; only when asked for. Those that fine-tune start from what it left."""
 HELD_OUT = 0.1
@@ -79,7 +83,11 @@ def known_past(store: Store) -> Store:
 
 
 def train(
-    store: Store, settings: Settings, registry: Registry, tasks: Sequence[str] = TASKS, minutes: float | None = None
+    store: Store,
+    settings: Settings,
+    registry: Registry,
+    tasks: Sequence[str] = (*TASKS, *TEXTS),
+    minutes: float | None = None,
 ) -> Iterator[Outcome]:
     """Run the recipes; each result is added to the registry and made live at once, each run keeps its folder.
 
@@ -87,7 +95,7 @@ def train(
         store: What the shop knows.
         settings: `settings.train.minutes` is the budget of one recipe when `minutes` is None.
         registry: Where results go, and where an earlier encoder is found when ``relevance`` is not run.
-        tasks: Which of `TASKS`, or `FIRST`.
+        tasks: Which of `TASKS`, `TEXTS`, `FIRST`, or a task of the review queue.
         minutes: Budget of one recipe.
 
     Yields:
@@ -96,11 +104,16 @@ def train(
     Raises:
         InputError: A task is unknown.
     """
-    known = (FIRST, *TASKS)
-    if unknown := [task for task in tasks if task not in known]:
-        raise InputError(f"There is no recipe {unknown[0]!r}.", where="task", cure=f"Choose among {', '.join(known)}.")
+    known = (FIRST, *TASKS, *TEXTS)
+    decided = [task for task in tasks if task not in known and next(store.labels.decided(task), None) is not None]
+    if unknown := [task for task in tasks if task not in known and task not in decided]:
+        raise InputError(
+            f"There is no recipe {unknown[0]!r}, and nobody decided anything under that name.",
+            where="task",
+            cure=f"Choose among {', '.join(known)}, or decide questions of the review queue first.",
+        )
     lesson = _Lesson(store, known_past(store), settings, registry, minutes)
-    for task in known:
+    for task in (*known, *decided):
         if task not in tasks:
             continue
         began = time.monotonic()
@@ -162,6 +175,10 @@ class _Lesson:
                 options=purchase,
                 hooks=hooks,
             )
+        if task not in TASKS:
+            self._fine_tunable()
+            texts = texts_for(self.past, task)
+            return train_classifier(texts, self.settings, folder, task=task, minutes=self.minutes, hooks=hooks)
         shelf = Shelf(self.store.catalogue.scan())
         if not len(shelf):
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from shopkeeper.models.adapters import Adapter, adapt, name_of
 from shopkeeper.models.heads import Classifier
+from shopkeeper.training.adapting import adapter_hooks
+from shopkeeper.training.augmentation import Augmentation
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.criteria import classes, generalised_cross_entropy
 from shopkeeper.training.freezing import GradualUnfreezing, frozen_layers, open_top
@@ -48,6 +50,7 @@ class Method:
         noise: Exponent q of generalised cross-entropy, for wrong labels; 0 for plain cross-entropy.
         agree: Weight of R-Drop's agreement; 0 for one pass.
         mix: Alpha of mixup; 0 for none.
+        augment: Changes a text; each text is learnt from once as it is and once changed. None for as they are.
         hooks: Makers of adversarial attacks, weight averages and the like; each run gets fresh ones.
         epochs: Passes over the examples at most.
         batch: Texts in a step.
@@ -71,6 +74,7 @@ class Method:
     noise: float = 0.0
     agree: float = 0.0
     mix: float = 0.0
+    augment: Augmentation | None = None
     hooks: tuple[Callable[[], Hook], ...] = ()
     epochs: int = 4
     batch: int = 32
@@ -86,6 +90,7 @@ class Method:
             "adapter": name_of(self.adapter) if self.adapter else "",
             "optimiser": self.optimiser.__name__,
             "schedule": self.schedule.__name__,
+            "augment": self.augment is not None,
             "hooks": [type(make()).__name__ for make in self.hooks],
         }
         return values | named
@@ -171,6 +176,7 @@ def teach(
     own: list[Hook] = [make() for make in method.hooks]
     if method.gradual:
         own.append(GradualUnfreezing(classifier.model))
+    own.extend(adapter_hooks(classifier.backbone))
     examples = labelled(lesson.texts, lesson.wanted, method.batch, weights=lesson.weights)
     settings = method.settings(classifier, minutes)
     with ExitStack() as stack:

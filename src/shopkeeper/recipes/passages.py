@@ -36,7 +36,7 @@ def texts_for(store: Store, task: str) -> Texts:
     for label in once.values():
         counts[label] = counts.get(label, 0) + 1
     kept = {text: label for text, label in once.items() if counts[label] >= _FEWEST_OF_A_CLASS}
-    if len(kept) < _LEAST or len(set(kept.values())) < 2:  # noqa: PLR2004
+    if len(kept) < _LEAST or len(set(kept.values())) < 2:
         raise TrainingError(
             f"There are {len(kept)} texts of {len(set(kept.values()))} classes; learning needs {_LEAST} of two or more, "
             f"{_FEWEST_OF_A_CLASS} of each.",

@@ -8,18 +8,18 @@ before and after, beside two baselines of the same run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.special import expit, logit
-from torch import Tensor, nn
 
 from shopkeeper.compute.device import pick_device, set_threads
 from shopkeeper.evaluation.classification import accuracy, auc, auc_interval, calibration_error, log_loss
 from shopkeeper.evaluation.intervals import bootstrap_interval
+from shopkeeper.models.adapters import foldable, merge
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
@@ -28,15 +28,16 @@ from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.recipes.card_plots import class_plots, learning_plots
 from shopkeeper.recipes.fingerprint import fingerprint
+from shopkeeper.recipes.method import Lesson, Method, prepare, teach
 from shopkeeper.recipes.purchase_baselines import Values, linear_words, popularity_prior, straightened
 from shopkeeper.recipes.purchase_moments import Period, Periods, gather_periods
+from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.training.batching import Buckets, Ints
-from shopkeeper.training.freezing import open_top, trainable_share
+from shopkeeper.training.batching import Ints
+from shopkeeper.training.freezing import trainable_share
 from shopkeeper.training.hooks import Hook
-from shopkeeper.training.loop import FitReport, FitSettings, fit
-from shopkeeper.training.objectives import cross_entropy
+from shopkeeper.training.loop import FitReport
 from shopkeeper.training.texts import tokenise_pairs
 
 
@@ -104,12 +105,13 @@ def train_purchase(
     languages = (item.language for item in store.catalogue.scan())
     base = base or load_backbone(encoder_name(settings.models, languages), settings)
     base.max_length = min(base.max_length, options.tokens)
-    classifier = new_classifier(base, options, seed).to(pick_device(settings.compute))
-    chosen = fit_settings(settings, options, minutes)
-    batch = batch_size(settings)
+    method = method_of(settings, options)
+    classifier = new_classifier(base, method, seed).to(pick_device(settings.compute))
     straighten(classifier, periods.valid)
     before = probabilities(classifier, periods.test)
-    report = teach(classifier, periods, chosen, options, batch=batch, seed=seed, hooks=hooks)
+    budget = settings.train.minutes if minutes is None else minutes
+    report = teach_buyers(classifier, periods, method, minutes=budget, seed=seed, hooks=hooks)
+    learnt = trainable_share(classifier)
     straighten(classifier, periods.valid)
     after = probabilities(classifier, periods.test)
     labels = periods.test.labels
@@ -118,28 +120,40 @@ def train_purchase(
         task="purchase",
         name="Will this customer buy this item?",
         data=fingerprint(store) | _counts(periods),
-        settings=chosen.describe() | asdict(options) | {"batch": batch},
+        settings=method.describe() | {"window": options.window, "most": options.most, "tuned": options.tuned},
         seed=seed,
         before={"test": marks(labels, before)},
         after={"test": marks(labels, after)} | {name: marks(labels, values) for name, values in others.items()},
-        notes=_notes(report, trainable_share(classifier)),
+        notes=_notes(report, learnt),
     )
     plots = learning_plots(report, "minus log-loss") | class_plots(labels, after, ("not bought", "bought"))
-    parameters = {"window": periods.window}
-    return save_bundle(folder, card, classifier=classifier, onnx=onnx, parameters=parameters, plots=plots)
+    if foldable(base):
+        merge(base)
+    return save_bundle(
+        folder,
+        card,
+        classifier=classifier,
+        delta_of=base.name if base.adapters is not None else "",
+        onnx=onnx,
+        parameters={"window": periods.window},
+        plots=plots,
+    )
 
 
-def fit_settings(settings: Settings, options: PurchaseOptions, minutes: float | None = None) -> FitSettings:
-    """How the loop is run."""
-    return FitSettings(
-        epochs=settings.train.epochs,
-        minutes=settings.train.minutes if minutes is None else minutes,
+def method_of(settings: Settings, options: PurchaseOptions) -> Method:
+    """How the classifier is fine-tuned: the recipe's own way, with what the settings ask for."""
+    own = Method(
+        open_layers=options.open_layers,
         rate=options.rate,
-        rates={"linear": options.head_rate},
+        head_rate=options.head_rate,
         weight_decay=options.weight_decay,
-        checks=1,
+        dropout=options.dropout,
+        epochs=settings.train.epochs,
+        batch=batch_size(settings),
+        tokens=options.tokens,
         patience=options.patience,
     )
+    return with_techniques(own, settings.train)
 
 
 def batch_size(settings: Settings) -> int:
@@ -147,22 +161,21 @@ def batch_size(settings: Settings) -> int:
     return min(settings.train.batch, 32)
 
 
-def new_classifier(base: Backbone, options: PurchaseOptions, seed: int) -> Classifier:
-    """A classifier with a fresh head and the wished layers open."""
+def new_classifier(base: Backbone, method: Method, seed: int) -> Classifier:
+    """A classifier with a fresh head and the wished layers open, or an adapter in their place."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = Classifier(base, classes=2, dropout=options.dropout)
-    open_top(classifier.model, options.open_layers)
+        classifier = Classifier(base, classes=2, dropout=method.dropout)
+    prepare(classifier, method)
     return classifier
 
 
-def teach(
+def teach_buyers(
     classifier: Classifier,
     periods: Periods,
-    settings: FitSettings,
-    options: PurchaseOptions,
+    method: Method,
     *,
-    batch: int,
+    minutes: float,
     seed: int,
     hooks: Sequence[Hook] = (),
 ) -> FitReport:
@@ -171,25 +184,23 @@ def teach(
     Every state is judged straightened, as it will be served: otherwise the untrained head, which is straightened
     already, has an advantage over all others wherever the share of buyers moves with time.
     """
-    rows = tokenise_pairs(classifier.backbone, periods.train.customers, periods.train.items, options.tokens)
-    labels = torch.from_numpy(periods.train.labels)
-
-    def collate(chosen: Ints) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
-        return rows.batch(chosen), labels[torch.from_numpy(chosen)]
-
-    def loss(model: nn.Module, examples: tuple[tuple[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
-        device = classifier.linear.weight.device
-        inputs, wanted = examples
-        return cross_entropy(model(*(part.to(device) for part in inputs)), wanted.to(device))
+    rows = tokenise_pairs(classifier.backbone, periods.train.customers, periods.train.items, method.tokens)
 
     def validate() -> float:
         logits = _logits(probabilities(classifier, periods.valid))
         slope, shift = straightened(periods.valid.labels, logits)
         return -float(log_loss(periods.valid.labels, expit(slope * logits + shift)).mean())
 
-    buckets = Buckets(rows.lengths, batch, collate)
-    name = "Learning who buys what"
-    return fit(classifier, buckets, loss, settings, validate=validate, hooks=hooks, seed=seed, name=name)
+    return teach(
+        classifier,
+        Lesson(rows, periods.train.labels),
+        method,
+        minutes=minutes,
+        seed=seed,
+        validate=validate,
+        hooks=hooks,
+        name="Learning who buys what",
+    )
 
 
 def probabilities(classifier: Classifier, period: Period) -> Values:

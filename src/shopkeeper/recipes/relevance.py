@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from shopkeeper.compute.device import pick_device, set_threads
-from shopkeeper.errors import TrainingError
+from shopkeeper.errors import SettingsError, TrainingError
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.splits import by_hash, by_time
+from shopkeeper.models.adapters import foldable, merge
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
@@ -27,6 +28,7 @@ from shopkeeper.models.choice import encoder_name
 from shopkeeper.recipes.card_plots import learning_plots
 from shopkeeper.recipes.contrast import Exam, Lessons, Marks, RelevanceOptions, teach
 from shopkeeper.recipes.fingerprint import fingerprint
+from shopkeeper.recipes.method import Method
 from shopkeeper.recipes.pairs import (
     Answers,
     Pair,
@@ -35,6 +37,7 @@ from shopkeeper.recipes.pairs import (
     pairs_from_events,
     pairs_from_judgements,
 )
+from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.records import Item
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
@@ -88,7 +91,19 @@ def train_relevance(
     exam = Exam(lessons, answers, options, np.random.default_rng(seed))
     chosen = fit_settings(settings, options, lessons, minutes)
     batch = settings.train.batch
-    before, after, report = teach(base, lessons, answers, exam, chosen, options, batch=batch, seed=seed, hooks=hooks)
+    asked = method_of(settings, options)
+    before, after, report = teach(
+        base,
+        lessons,
+        answers,
+        exam,
+        chosen,
+        options,
+        batch=batch,
+        seed=seed,
+        adapter=asked.adapter,
+        hooks=[*(make() for make in asked.hooks), *hooks],
+    )
     card = Card(
         task="relevance",
         name="Which item answers which query",
@@ -100,18 +115,47 @@ def train_relevance(
         notes=_notes(report, before, after, exam),
     )
     plots = learning_plots(report, "MRR")
-    parameters = {"item_tokens": options.item_tokens}
-    return save_bundle(folder, card, backbone=base, onnx=onnx, parameters=parameters, plots=plots)
+    if foldable(base):
+        merge(base)
+    return save_bundle(
+        folder,
+        card,
+        backbone=base,
+        delta_of=base.name if base.adapters is not None else "",
+        onnx=onnx,
+        parameters={"item_tokens": options.item_tokens},
+        plots=plots,
+    )
+
+
+def method_of(settings: Settings, options: RelevanceOptions) -> Method:
+    """What the settings ask of the optimiser, adapters and hooks; losses and heads are this recipe's own.
+
+    Raises:
+        SettingsError: Something is asked for that contrastive teaching has no use for.
+    """
+    asked = settings.train
+    for name in ("smoothing", "r_drop", "mixup", "augment"):
+        if getattr(asked, name):
+            raise SettingsError(
+                "Teaching an encoder has no labels to which this applies.",
+                where=f"train.{name}",
+                cure="Leave it out for relevance, or name the recipes that it is for: shopkeeper train purchase.",
+            )
+    return with_techniques(Method(open_layers=None, rate=options.rate), asked)
 
 
 def fit_settings(
     settings: Settings, options: RelevanceOptions, lessons: Lessons, minutes: float | None = None
 ) -> FitSettings:
     """How the loop is run."""
+    asked = method_of(settings, options)
     return FitSettings(
         epochs=settings.train.epochs,
         minutes=settings.train.minutes if minutes is None else minutes,
-        rate=options.rate,
+        rate=asked.rate,
+        optimiser=asked.optimiser,
+        schedule=asked.schedule,
         checks=2 if len(lessons.train) > 20_000 else 1,
         patience=2,
     )

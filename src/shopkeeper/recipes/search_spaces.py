@@ -88,10 +88,10 @@ class PurchaseTrials:
         options = with_tuned(PurchaseOptions(), trial.values)
         base = self.load()
         base.max_length = min(base.max_length, options.tokens)
-        classifier = purchase.new_classifier(base, options, seed).to(pick_device(self.settings.compute))
+        method, minutes = purchase.method_of(self.settings, options), self.settings.train.minutes
+        classifier = purchase.new_classifier(base, method, seed).to(pick_device(self.settings.compute))
         purchase.straighten(classifier, valid)
-        plan, batch = purchase.fit_settings(self.settings, options), purchase.batch_size(self.settings)
-        purchase.teach(classifier, self.periods, plan, options, batch=batch, seed=seed, hooks=[Pruning(trial)])
+        purchase.teach_buyers(classifier, self.periods, method, minutes=minutes, seed=seed, hooks=[Pruning(trial)])
         purchase.straighten(classifier, valid)
         rows = -log_loss(valid.labels, purchase.probabilities(classifier, valid))
         return Tried(float(rows.mean()), rows)

@@ -1,0 +1,104 @@
+"""What the settings ask of fine-tuning: names become objects here, once, and lie over a recipe's own method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from shopkeeper.errors import SettingsError
+from shopkeeper.models.adapters import adapter_named
+from shopkeeper.recipes.method import Method
+from shopkeeper.settings import TrainSettings
+from shopkeeper.store.feeds.lexicon import read_lexicon
+from shopkeeper.training.adversarial import AWP, FGM, PGD, FreeLB
+from shopkeeper.training.augmentation import Augmentation, delete, one_of, swap, synonyms
+from shopkeeper.training.averaging import ExponentialAverage, StochasticWeightAveraging
+from shopkeeper.training.hooks import Hook
+from shopkeeper.training.optimisers import (
+    Optimiser,
+    Schedule,
+    adafactor,
+    adamw,
+    constant,
+    lion,
+    sgd,
+    warm_cosine,
+    warm_inverse_sqrt,
+    warm_linear,
+)
+from shopkeeper.training.slips import homophones, typos
+
+T = TypeVar("T")
+
+ATTACKS: Mapping[str, Callable[[], Hook]] = {"fgm": FGM, "pgd": PGD, "freelb": FreeLB, "awp": AWP}
+AVERAGES: Mapping[str, Callable[[], Hook]] = {"swa": StochasticWeightAveraging, "ema": ExponentialAverage}
+OPTIMISERS: Mapping[str, Optimiser] = {"adamw": adamw, "sgd": sgd, "adafactor": adafactor, "lion": lion}
+SCHEDULES: Mapping[str, Schedule] = {
+    "cosine": warm_cosine,
+    "linear": warm_linear,
+    "inverse-sqrt": warm_inverse_sqrt,
+    "constant": constant,
+}
+AUGMENTATIONS = ("delete", "swap", "typos", "homophones", "synonyms")
+
+
+def with_techniques(method: Method, asked: TrainSettings) -> Method:
+    """A recipe's method with what the settings ask for; settings left at their defaults change nothing.
+
+    Raises:
+        SettingsError: A name is unknown, or synonyms are asked for without a lexicon.
+        InputError: An adapter or a lexicon is not understood.
+    """
+    hooks = list(method.hooks)
+    for key, known in (("adversarial", ATTACKS), ("average", AVERAGES)):
+        if name := getattr(asked, key):
+            hooks.append(_named(name, known, key))
+    layers = {-2: method.open_layers, -1: None}.get(asked.layers, asked.layers)
+    return replace(
+        method,
+        hooks=tuple(hooks),
+        adapter=adapter_named(asked.adapter) if asked.adapter else method.adapter,
+        open_layers=layers,
+        optimiser=_named(asked.optimiser, OPTIMISERS, "optimiser") if asked.optimiser else method.optimiser,
+        schedule=_named(asked.schedule, SCHEDULES, "schedule") if asked.schedule else method.schedule,
+        rate=asked.rate or method.rate,
+        layer_decay=asked.layer_decay if asked.layer_decay != 1.0 else method.layer_decay,
+        smoothing=asked.smoothing or method.smoothing,
+        agree=asked.r_drop or method.agree,
+        mix=asked.mixup or method.mix,
+        augment=augmentation(asked) or method.augment,
+    )
+
+
+def augmentation(asked: TrainSettings) -> Augmentation | None:
+    """One of the changes that the settings name, drawn anew for each text; None when they name none."""
+    names = [name.strip() for name in asked.augment.split(",") if name.strip()]
+    if not names:
+        return None
+    return one_of(*(_change(name, asked.lexicon) for name in names))
+
+
+def _change(name: str, lexicon: str) -> Augmentation:
+    plain: dict[str, Callable[[], Augmentation]] = {
+        "delete": delete,
+        "swap": swap,
+        "typos": typos,
+        "homophones": homophones,
+    }
+    if name == "synonyms":
+        if not lexicon:
+            raise SettingsError(
+                "Synonyms need a lexicon.", where="train.lexicon", cure="Name a file of synonym groups, one a row."
+            )
+        return synonyms(read_lexicon(Path(lexicon)))
+    return _named(name, plain | {"synonyms": delete}, "augment")()
+
+
+def _named(name: str, known: Mapping[str, T], setting: str) -> T:
+    if name not in known:
+        raise SettingsError(
+            f"{name!r} is not known.", where=f"train.{setting}", cure=f"Choose among {', '.join(known)}."
+        )
+    return known[name]
