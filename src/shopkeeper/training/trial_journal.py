@@ -90,7 +90,8 @@ class Journal:
 
     def trials(self) -> list[Frozen]:
         """All of them, in order."""
-        return self.study.get_trials(deepcopy=False)
+        trials: list[Frozen] = self.study.get_trials(deepcopy=False)
+        return trials
 
     def counted(self) -> int:
         """Trials that came to something, if only to an error of training."""
@@ -109,7 +110,8 @@ class Journal:
             begun = any(trial.user_attrs.get("defaults") and trial.state.name != "WAITING" for trial in known)
             if taken >= trials or (begun and time.time() >= until):
                 return None
-            return self.study.ask()
+            asked: optuna.Trial = self.study.ask()
+            return asked
 
     def finish(self, trial: optuna.Trial, score: float, rows: NDArray[np.float64] | None) -> None:
         """It came to a score."""
