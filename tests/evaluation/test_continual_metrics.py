@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from shopkeeper.evaluation import continual
-from shopkeeper.evaluation.continual import average_accuracy, backward_transfer, forgetting, plasticity
+from shopkeeper.evaluation.continual import (
+    average_accuracy,
+    backward_transfer,
+    forgetting,
+    incremental_accuracy,
+    plasticity,
+)
 
 TABLES = st.integers(1, 6).flatmap(lambda size: arrays(np.float64, (size, size), elements=st.floats(0, 1)))
 
@@ -29,7 +35,7 @@ def test_transfer_and_forgetting_are_two_sides_of_the_same_change(table):
 @given(TABLES, st.floats(0, 1))
 def test_what_stands_above_the_diagonal_does_not_matter(table, value):
     other = np.where(np.triu(np.ones_like(table), 1) > 0, value, table)
-    for metric in (average_accuracy, backward_transfer, forgetting, plasticity):
+    for metric in (average_accuracy, backward_transfer, forgetting, incremental_accuracy, plasticity):
         np.testing.assert_array_equal(metric(table), metric(other))
 
 
@@ -38,6 +44,7 @@ def test_a_model_that_stands_still_neither_forgets_nor_gains(table):
     still = np.tile(table[-1], (len(table), 1))
     assert not forgetting(still).any()
     assert not backward_transfer(still).any()
+    assert incremental_accuracy(still)[-1] == pytest.approx(average_accuracy(still).mean())
 
 
 @given(TABLES)

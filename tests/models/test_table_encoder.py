@@ -77,6 +77,13 @@ def test_context_and_rarity_count() -> None:
     assert distil_table(teacher, dimension=500).dimension == 32
 
 
+def test_a_tokenizer_that_pads_changes_nothing() -> None:
+    teacher, padding = tiny_bert(), tiny_bert()
+    padding.tokenizer.backend_tokenizer.enable_padding(length=24)
+    np.testing.assert_array_equal(_rows(distil_table(padding, TEXTS)), _rows(distil_table(teacher, TEXTS)))
+    assert len(padding.tokenizer.backend_tokenizer.encode("red").ids) == 24
+
+
 def test_a_saved_table_is_the_same_table(encoder: TableEncoder, tmp_path) -> None:
     bundle = encoder.save(tmp_path / "table", Card(task="table", version="3"))
     again = TableEncoder.of(Bundle.open(tmp_path / "table"))

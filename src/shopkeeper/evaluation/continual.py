@@ -61,6 +61,18 @@ def plasticity(accuracy: ArrayLike) -> Values:
     return np.diag(_square(accuracy)).copy()
 
 
+def incremental_accuracy(accuracy: ArrayLike) -> Values:
+    """Mean accuracy on the periods so far after each of them (Rebuffi et al. 2017): the course as a curve; float (t,).
+
+    What the end no longer shows: a period that undid everything and was made good by the next.
+
+    >>> incremental_accuracy([[0.9, np.nan], [0.7, 0.8]]).tolist()
+    [0.9, 0.75]
+    """
+    table = _square(accuracy)
+    return np.array([table[period, : period + 1].mean() for period in range(len(table))])
+
+
 def _square(accuracy: ArrayLike) -> Values:
     table = np.asarray(accuracy, dtype=np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not len(table):

@@ -66,8 +66,8 @@ def _silent(backbone: Backbone) -> Ints:
 
 def _on_their_own(backbone: Backbone, silent: Ints) -> Values:
     """Pooled vector of every token between the usual beginning and end, float32 (v, d); zeros where silent."""
-    backend, device = backbone.tokenizer.backend_tokenizer, backbone.model.device
-    frame = backend.post_process(backend.encode("", add_special_tokens=False)).ids  # e.g. beginning and end
+    backend, device = batcher_of(backbone).tokenizer, backbone.model.device
+    frame = backend.encode("").ids  # of BERT: beginning and end
     head, tail = frame[: (len(frame) + 1) // 2], frame[(len(frame) + 1) // 2 :]
     out = np.zeros((backend.get_vocab_size(), backbone.dimension), dtype=np.float32)
     speaking = np.setdiff1d(np.arange(len(out)), silent)
