@@ -21,6 +21,8 @@ BENCHES = {
     "next-amazon": "bench.next_amazon",
     "recommend-practice": "bench.recommend_practice",
     "purchase-practice": "bench.purchase_practice",
+    "continual": "bench.continual",
+    "distill": "bench.distill",
     "robust": "bench.robust",
     "tagging": "bench.tagging",
     "latency": "bench.latency",
