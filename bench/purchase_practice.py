@@ -8,12 +8,18 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
 from bench.contract import Metric, Row
-from shopkeeper.practice import build
-from shopkeeper.recipes.purchase import train_purchase
+from shopkeeper.practice import Practice, build
+from shopkeeper.recipes.purchase import marks, train_purchase
+from shopkeeper.recipes.purchase_moments import Period, gather_periods
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 
@@ -38,6 +44,8 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:  # noqa
             for start in range(0, len(practice.events), _BATCH):
                 store.events.append(practice.events[start : start + _BATCH])
             began = time.perf_counter()
+            periods = gather_periods(store, np.random.default_rng(seed))
+            truth = marks(periods.test.labels, _true_chances(practice, periods.test))
             bundle = train_purchase(store, settings, Path(scratch) / "out", minutes=1 if quick else 8, onnx=False)
             seconds = time.perf_counter() - began
         finally:
@@ -48,7 +56,18 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:  # noqa
         _row("tf-idf", card.after["tf-idf"]),
         _row("shopkeeper purchase, untrained head", card.before["test"]),
         _row("shopkeeper purchase", card.after["test"], seconds, card.notes),
+        _row("ceiling: the simulation's own probability", truth),
     ]
+
+
+def _true_chances(practice: Practice, period: Period) -> NDArray[np.float64]:
+    """What the simulation knows of each moment: the chance that who opened the page buys, this once."""
+    chances = []
+    for moment in period.moments:
+        who, what, when = moment.customer, [moment.item], datetime.fromtimestamp(moment.time, UTC)
+        opened = expit(practice.truth.affinity(who, what, when)[0])
+        chances.append(practice.truth.purchase_probability(who, what, when)[0] / opened)
+    return np.array(chances)
 
 
 def _row(name: str, marks: Mapping[str, Mapping[str, Any]], seconds: float = 0.0, notes: str = "") -> Row:
