@@ -12,7 +12,7 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Card, save_bundle
 from shopkeeper.models.heads import TorchScorer
 from shopkeeper.training.class_contrast import Contrast, Draws, contrast
-from shopkeeper.training.few_shot import few_shot_learner, learn_few_shot, linear_head, pooled
+from shopkeeper.training.few_shot import few_shot_learner, head_learner, learn_few_shot, linear_head, pooled
 from shopkeeper.training.semi_supervised import SelfTraining, self_train
 from shopkeeper.training.texts import tokenise
 from tinymodels import tiny_bert, tiny_gpt
@@ -142,6 +142,17 @@ def test_self_training_begins_each_round_from_the_same_encoder():
     assert rounds[1].taken > 20
     assert predict(OTHERS).shape == (200, 4)
     np.testing.assert_array_equal(before, pooled(backbone, OTHERS[:5]))
+
+
+def test_a_head_learns_by_itself_and_its_classifier_says_the_same():
+    learn = head_learner(tiny_bert(), 4)
+    learnt, rounds = self_train(
+        learn, KNOWN, LABELS, OTHERS, SelfTraining(rounds=2, threshold=0.0), rng=np.random.default_rng(0)
+    )
+    assert [r.taken for r in rounds] == sorted(r.taken for r in rounds)
+    served = TorchScorer(learnt.classifier).probabilities(OTHERS)
+    np.testing.assert_allclose(learnt(OTHERS), served, atol=0.03)  # encoded in bfloat16 where that helps
+    assert learnt([]).shape == (0, 4)
 
 
 def test_one_class_is_not_enough_and_names_must_be_complete():

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,12 +20,12 @@ from shopkeeper.compute.precision import autocast
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.encoders import batcher_of, tensors
-from shopkeeper.models.heads import Classifier, TorchScorer
-from shopkeeper.models.text import Floats
+from shopkeeper.models.heads import Classifier
+from shopkeeper.models.text import Floats, softmax
 from shopkeeper.training.batching import Ints
 from shopkeeper.training.class_contrast import Contrast, contrast
 from shopkeeper.training.plan import FitReport
-from shopkeeper.training.semi_supervised import Learn, Predict
+from shopkeeper.training.semi_supervised import Learn
 
 _ENCODED = 128  # texts in one pass through the encoder
 
@@ -71,12 +71,26 @@ def learn_few_shot(
     if settings is not None:
         report = contrast(backbone, known, classes, settings, unlabelled=unlabelled, weights=counts, seed=seed)
     found = pooled(backbone, known)
-    classifier = Classifier(backbone, classes=count)
     matrix, bias = linear_head(found, classes, count, weights=counts, strength=strength)
-    with torch.no_grad():
-        classifier.linear.weight.copy_(torch.from_numpy(matrix))
-        classifier.linear.bias.copy_(torch.from_numpy(bias))
-    return classifier.to(next(backbone.model.parameters()).device).eval(), report
+    return _headed(backbone, matrix, bias), report
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A classifier that `self_train` can call: texts to probabilities, float32 (n, k).
+
+    Attributes:
+        classifier: What to save.
+        vectors: Texts -> what its head sees, float32 (n, d).
+    """
+
+    classifier: Classifier
+    vectors: Callable[[Sequence[str]], Floats]
+
+    def __call__(self, texts: Sequence[str]) -> Floats:
+        """Probabilities of texts."""
+        matrix, bias = (part.detach().cpu().numpy() for part in self.classifier.linear.parameters())
+        return softmax(self.vectors(texts) @ matrix.T + bias)
 
 
 def few_shot_learner(
@@ -88,11 +102,11 @@ def few_shot_learner(
     unlabelled: Sequence[str] = (),
     strength: float = 10.0,
     seed: int = 0,
-) -> Learn:
-    """Few-shot learning as `semi_supervised.self_train` wants it; each model begins with a copy of `backbone` as it is."""
+) -> Learn[Learnt]:
+    """`learn_few_shot` as `semi_supervised.self_train` wants it; each model begins with a copy of `backbone` as it is."""
     model = copy.deepcopy(backbone.model)
 
-    def learn(texts: Sequence[str], labels: Ints, weights: Floats) -> Predict:
+    def learn(texts: Sequence[str], labels: Ints, weights: Floats) -> Learnt:
         fresh = replace(backbone, model=copy.deepcopy(model))
         classifier, _ = learn_few_shot(
             fresh,
@@ -106,7 +120,23 @@ def few_shot_learner(
             strength=strength,
             seed=seed,
         )
-        return TorchScorer(classifier, bf16=True).probabilities
+        return Learnt(classifier, lambda asked: pooled(fresh, asked, bfloat16=True))
+
+    return learn
+
+
+def head_learner(backbone: Backbone, count: int, *, strength: float = 10.0) -> Learn[Learnt]:
+    """The same for an encoder that stays as it is: each text is encoded once, so that a round takes seconds."""
+    known: dict[str, Floats] = {}
+
+    def vectors(texts: Sequence[str]) -> Floats:
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        known.update(zip(new, pooled(backbone, new, bfloat16=True), strict=True))
+        return np.stack([known[text] for text in texts]) if texts else pooled(backbone, texts)
+
+    def learn(texts: Sequence[str], labels: Ints, weights: Floats) -> Learnt:
+        matrix, bias = linear_head(vectors(texts), labels, count, weights=weights, strength=strength)
+        return Learnt(_headed(backbone, matrix, bias), vectors)
 
     return learn
 
@@ -165,6 +195,14 @@ def readable(name: str) -> str:
     """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", re.sub(r"[_\-./]+", " ", name))
     return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in spaced.split())
+
+
+def _headed(backbone: Backbone, matrix: Floats, bias: Floats) -> Classifier:
+    classifier = Classifier(backbone, classes=len(bias))
+    with torch.no_grad():
+        classifier.linear.weight.copy_(torch.from_numpy(matrix))
+        classifier.linear.bias.copy_(torch.from_numpy(bias))
+    return classifier.to(next(backbone.model.parameters()).device).eval()
 
 
 def _check(texts: Sequence[str], labels: Ints, count: int, names: Sequence[str]) -> None:

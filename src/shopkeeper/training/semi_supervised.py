@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +24,9 @@ from shopkeeper.training.batching import Ints
 
 Predict = Callable[[Sequence[str]], Floats]
 """n texts -> probabilities, float32 (n, k)."""
-Learn = Callable[[Sequence[str], Ints, Floats], Predict]
-"""n texts, their classes int64 (n,) and weights float32 (n,) -> a model."""
+M = TypeVar("M", bound=Predict)
+Learn = Callable[[Sequence[str], Ints, Floats], M]
+"""n texts, their classes int64 (n,) and weights float32 (n,) -> a model that can be called as `Predict`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +62,15 @@ class Round:
 
 
 def self_train(
-    learn: Learn,
+    learn: Learn[M],
     texts: Sequence[str],
     labels: Ints,
     unlabelled: Sequence[str],
     settings: SelfTraining,
     *,
     rng: np.random.Generator,
-    validate: Callable[[Predict], float] | None = None,
-) -> tuple[Predict, list[Round]]:
+    validate: Callable[[M], float] | None = None,
+) -> tuple[M, list[Round]]:
     """Learn from labelled texts, then again and again from them and from what the model says about the others.
 
     Args:
