@@ -26,7 +26,7 @@ from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.serving import TOKENS
 from shopkeeper.models.text import Encoder, Floats
-from shopkeeper.recipes.fusion import SHARES
+from shopkeeper.recipes.fusion import SHARES, chosen_share
 from shopkeeper.recipes.relevance import train_relevance
 from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms
@@ -71,7 +71,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         began = time.perf_counter()
         backbone = load_backbone("minilm", settings)
         backbone.max_length = TOKENS
-        before = _index(items, TorchEncoder(backbone))
+        before = _index(items, TorchEncoder(backbone, bf16=True))
         encoding = time.perf_counter() - began
         rows.append(_row("MiniLM zero-shot", exam, _meaning(before), encoding))
         rows.append(_row("shopkeeper words", exam, lambda query, mask: before.lexical.search(query, _DEEP, mask)[0]))
@@ -84,7 +84,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         store.catalogue.put(items)
         bundle = train_relevance(store, settings, Path(scratch) / "bundle", minutes=1 if quick else 5, onnx=False)
         store.close()
-        after = _index(items, bundle.encoder("torch"))
+        after = _index(items, TorchEncoder(bundle.backbone(), bf16=True))
         training = time.perf_counter() - began
     rows.append(_row("shopkeeper adapted, meaning alone", exam, _meaning(after), training))
     rows.append(_row("shopkeeper adapted, untuned", exam, _fused(after, 0.5), training, notes=bundle.card.notes))
@@ -152,14 +152,15 @@ def _fused(index: HybridIndex, share: float, known: dict[str, Floats] | None = N
 
 
 def _tuned(name: str, exam: Exam, index: HybridIndex, seconds: float, seed: int) -> Row:
-    """Five folds over queries: each query is ranked with the share that is best on the other folds."""
+    """Five folds over queries: each query is ranked with the share that the recipe's own rule picks on the other folds."""
     known = {query: index.encode(query) for query in exam.queries}
     by_share = {share: _measure(exam, _fused(index, share, known)) for share in SHARES}
     fold = folds(list(exam.queries), 5, salt=str(seed))
-    chosen = []
-    for query_fold in fold:
-        rest = fold != query_fold
-        chosen.append(max(SHARES, key=lambda share, rest=rest: float(by_share[share]["ndcg@10"][rest].mean())))  # type: ignore[misc]
+    of_fold = {
+        number: chosen_share({share: by_share[share]["ndcg@10"][fold != number] for share in SHARES}, seed)
+        for number in set(fold.tolist())
+    }
+    chosen = [of_fold[number] for number in fold.tolist()]
     values = {
         metric: np.array([by_share[share][metric][place] for place, share in enumerate(chosen)])
         for metric in by_share[SHARES[0]]
