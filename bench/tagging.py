@@ -81,9 +81,11 @@ def marked(part: Titles) -> Marked:
 def _rows(name: str, bundle: Bundle, test: Marked, linear: Counts | None, seconds: float) -> list[tuple[Row, Counts]]:
     """The variant by itself, and blended with the linear tagger where the recipe did that."""
     tagger = read_tagger(bundle)
+    body = next((member for member in tagger.members if member.tagger.backbone is not None), None)
     taggers = {name: tagger}
-    if len(tagger.members) > 1:
-        body = next(member for member in tagger.members if member.tagger.backbone is not None)
+    if linear is not None and body is None:
+        taggers = {f"{name}, blended with linear": tagger}  # the recipe found that the backbone adds nothing
+    elif len(tagger.members) > 1 and body is not None:
         taggers = {name: TextTagger([Member(body.tagger, body.reader)]), f"{name}, blended with linear": tagger}
     return [_row(label, counts(one, test), linear, seconds, bundle.card.notes) for label, one in taggers.items()]
 

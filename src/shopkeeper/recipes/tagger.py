@@ -208,7 +208,7 @@ def rehearse(
 
 
 def blended(members: Sequence[Member], dev: Marked) -> tuple[TextTagger, dict[str, TextTagger]]:
-    """The best blend of one or two members on `dev`, and each member alone."""
+    """The best blend of one or two members on `dev`, without one that does not count; and each member alone."""
     alone = {
         "linear" if member.tagger.backbone is None else "backbone": TextTagger([replace(member, weight=1.0)])
         for member in members
@@ -223,7 +223,8 @@ def blended(members: Sequence[Member], dev: Marked) -> tuple[TextTagger, dict[st
         return micro_f1(span_counts(right, [own for part in exam for own in decoded(trial, part)]))
 
     trials = [[replace(first, weight=1 - share), replace(second, weight=share)] for share in _SHARES]
-    return TextTagger(max(trials, key=f1)), alone
+    best = max(trials, key=f1)
+    return TextTagger([member for member in best if member.weight > 0]), alone
 
 
 def marks(tagger: TextTagger, marked: Marked) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -60,18 +62,30 @@ def train_linear(
         bfloat16=False,
         patience=2,
     )
-    report = fit(
-        member.tagger,
-        tagged(reader, train, tags, options.batch),
-        tagging,
-        settings,
-        validate=lambda: micro_f1(counts(TextTagger([member]), dev)),
-        seed=seed,
-        name="Learning the clues to mentions",
-    )
+    with _one_thread():
+        report = fit(
+            member.tagger,
+            tagged(reader, train, tags, options.batch),
+            tagging,
+            settings,
+            validate=lambda: micro_f1(counts(TextTagger([member]), dev)),
+            seed=seed,
+            name="Learning the clues to mentions",
+        )
     return member, report
 
 
 def counts(tagger: TextTagger, marked: Marked) -> Counts:
     """Right, invented and missed mentions of each text, int64 (n, 3)."""
     return span_counts(marked.mentions, tagger.tag(marked.texts))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The steps are many and small: on a busy machine, threads would mostly wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
