@@ -26,12 +26,13 @@ _BATCH = 500
 _THREADS = 16
 
 
-def run(data: Path | None = None, *, quick: bool = False, url: str = "") -> list[Row]:  # noqa: ARG001
+def run(data: Path | None = None, *, quick: bool = False, seed: int = 7, url: str = "") -> list[Row]:  # noqa: ARG001
     """Measure an empty store.
 
     Args:
         data: Not used: events and items are made here.
         quick: 20,000 events and 10,000 items instead of 1,000,000 and 100,000.
+        seed: Not used: nothing is drawn.
         url: Address of an empty store to measure instead of a SQLite file in a temporary folder.
     """
     events, items = (20_000, 10_000) if quick else (1_000_000, 100_000)
