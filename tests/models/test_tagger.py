@@ -9,10 +9,11 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from shopkeeper.models.backbone import Backbone
+from shopkeeper.models.characters import Reader
 from shopkeeper.models.clues import Lexicon, hashed, window
 from shopkeeper.models.crf import Crf
 from shopkeeper.models.spans import Mention, tag_names
-from shopkeeper.models.tagger import Member, Reader, Tagger, TextTagger
+from shopkeeper.models.tagger import Member, Tagger, TextTagger
 from tinymodels import tiny_bert, tiny_gpt
 
 TAGS = tag_names(["brand", "model"])

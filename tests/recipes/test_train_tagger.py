@@ -69,8 +69,8 @@ def tiny_backbone():
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tagger")
-    settings = Settings.model_validate({"home": str(folder), "train": {"epochs": 3}, "compute": {"threads": 1}})
-    options = TaggerOptions(rate=3e-3, head_rate=2.0, rehearsal=0.1, linear=SMALL)
+    settings = Settings.model_validate({"home": str(folder), "train": {"epochs": 8}, "compute": {"threads": 1}})
+    options = TaggerOptions(rate=3e-3, head_rate=2.0, rehearsal=0.1, linear=LinearOptions(buckets=16))
     hooks = [FGM()]
     return train_tagger(
         titles(120, 0), titles(30, 1), settings, folder / "out", base=tiny_backbone(), options=options, hooks=hooks
@@ -83,6 +83,7 @@ def test_new_titles_are_tagged_right_and_the_card_says_how_well(taught):
     assert found[:, 0].sum() / (found[:, 0] + found[:, 2]).sum() > 0.95
     after = taught.card.after
     best = after["development"]["span_f1"]["value"]
+    assert len(read_tagger(taught).members) == 2, taught.card.notes
     assert best >= max(after[f"{name} alone"]["span_f1"]["value"] for name in ("linear", "backbone"))
     assert taught.card.capabilities == ("tagger",)
     assert taught.card.base == "tiny"

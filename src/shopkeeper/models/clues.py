@@ -61,7 +61,7 @@ class Lexicon:
         text = lowered(text)
         found: list[set[str]] = [set() for _ in text]
         matches = list(_stretches(text, self.mentions))
-        here = Counter(surface for _, surface in matches) if own is not None else Counter[str]()
+        here = Counter(surface for _, surface in matches if own is not None)
         taught = Counter((text[start:end], kind) for start, end, kind in own or ())
         longest: dict[int, tuple[int, str]] = {}
         for start, surface in matches:
@@ -77,8 +77,8 @@ class Lexicon:
                     found[start + at].add(f"x{place}{sure}")
                     if len(surface) > longest.get(start + at, (0, ""))[0]:
                         longest[start + at] = (len(surface), f"y{place}{sure}{min(last, 4)}")
-        for place, (_, clue) in longest.items():
-            found[place].add(clue)
+        for at, (_, clue) in longest.items():
+            found[at].add(clue)
         return found
 
 
@@ -88,10 +88,10 @@ def window(text: str) -> list[list[str]]:
     c = [_EDGE] * 2 + list(text) + [_EDGE] * 2
     s = [_shape(character) for character in c]
     words = _words(text)
-    clues = []
+    found = []
     for place, (before, word, after, position) in enumerate(words):
         at = place + 2
-        clues.append(
+        found.append(
             [
                 *(f"c{n}={c[at + n]}" for n in range(-2, 3)),
                 *(f"d{n}={c[at + n]}{c[at + n + 1]}" for n in range(-2, 2)),
@@ -109,7 +109,7 @@ def window(text: str) -> list[list[str]]:
                 f"wv={position}{word}|{after}",
             ]
         )
-    return clues
+    return found
 
 
 def hashed(clues: Iterable[Iterable[str]], buckets: int) -> Clues:

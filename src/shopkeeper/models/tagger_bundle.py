@@ -11,8 +11,9 @@ import torch
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle, save_bundle, write_card
 from shopkeeper.models.card import Card
+from shopkeeper.models.characters import Reader
 from shopkeeper.models.clues import Lexicon
-from shopkeeper.models.tagger import Member, Reader, Tagger, TextTagger
+from shopkeeper.models.tagger import Member, Tagger, TextTagger
 
 _KEY = "tagger"
 CAPABILITY = "tagger"

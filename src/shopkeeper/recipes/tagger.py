@@ -21,10 +21,11 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.card import Card
+from shopkeeper.models.characters import Reader, Units
 from shopkeeper.models.clues import Lexicon
 from shopkeeper.models.lm_heads import LanguageModel
 from shopkeeper.models.spans import tag_names
-from shopkeeper.models.tagger import Member, Reader, Tagger, TextTagger, Units, decoded, scored
+from shopkeeper.models.tagger import Member, Tagger, TextTagger, decoded, scored
 from shopkeeper.models.tagger_bundle import save_tagger
 from shopkeeper.recipes.tagger_baseline import LinearOptions, counts, train_linear
 from shopkeeper.settings import Settings
@@ -46,7 +47,7 @@ class TaggerOptions:
     Attributes:
         body: Fine-tune the backbone; without it the linear tagger is all there is.
         blend: Train the linear tagger beside it and blend.
-        units: What the backbone reads, see `models.tagger`.
+        units: What the backbone reads, see `models.characters`.
         chain: Learn transitions between tags (CRF).
         lexicon: Tell the backbone's head what the lexicon says.
         rehearsal: Share of the time that goes into guessing masked characters of the titles first.

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import torch
 
 from shopkeeper.evaluation.spans import Counts, micro_f1, span_counts
+from shopkeeper.models.characters import Reader
 from shopkeeper.models.clues import Lexicon
-from shopkeeper.models.tagger import Member, Reader, Tagger, TextTagger
+from shopkeeper.models.tagger import Member, Tagger, TextTagger
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 from shopkeeper.training.optimisers import Group, constant
 from shopkeeper.training.tagging import Marked, tagged, tagging
