@@ -25,6 +25,7 @@ import numpy as np
 from bench.contract import Metric, Row, peak_mb
 from bench.data import chorus_items
 from shopkeeper.records import Item
+from shopkeeper.store.feeds import item_cells
 
 SIZES = {"20k": 19_406, "200k": 200_000}
 REQUESTS = 600
@@ -81,7 +82,7 @@ def typed(items: Sequence[Item], count: int, rng: np.random.Generator) -> list[s
 def through_http(folder: Path, items: Sequence[Item], queries: Sequence[str], label: str) -> list[Row]:
     """Make a shop in `folder`, serve it and time requests."""
     home, feed, log = folder / "shop", folder / "items.jsonl", folder / "events.jsonl"
-    feed.write_text("\n".join(json.dumps(_row(item), ensure_ascii=False) for item in items), encoding="utf-8")
+    feed.write_text("\n".join(json.dumps(item_cells(item), ensure_ascii=False) for item in items), encoding="utf-8")
     log.write_text("\n".join(json.dumps(event) for event in _events(items)), encoding="utf-8")
     began = time.perf_counter()
     for arguments in (["init"], ["import", "products", str(feed)], ["import", "events", str(log)], ["index"]):
@@ -198,18 +199,6 @@ def _events(items: Sequence[Item]) -> Iterator[dict[str, object]]:
             "session": f"s{number // 8}",
             "item": items[(anchor // 7 * 7 + number % 7) % len(items)].id,
         }
-
-
-def _row(item: Item) -> dict[str, object]:
-    return {
-        "id": item.id,
-        "title": item.title,
-        "description": item.description,
-        "brand": item.brand,
-        "category": " > ".join(item.category),
-        "price": item.price,
-        **dict(item.attributes),
-    }
 
 
 def _command(home: Path) -> list[str]:

@@ -1,4 +1,5 @@
 import itertools
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,9 +9,10 @@ from toybackbone import toy_backbone
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Bundle
+from shopkeeper.models.chances import Chances, Rates
 from shopkeeper.ranking.customer_words import Deed, customer_words
 from shopkeeper.recipes.purchase import PurchaseOptions, straighten, train_purchase
-from shopkeeper.recipes.purchase_baselines import linear_words, popularity_prior, straightened
+from shopkeeper.recipes.purchase_baselines import item_ids, item_rates, linear_words, straightened, weigh
 from shopkeeper.recipes.purchase_moments import find_moments, gather_periods
 from shopkeeper.records import Event, EventKind
 from shopkeeper.settings import load
@@ -133,10 +135,31 @@ def test_the_label_is_a_purchase_of_that_item_after_the_look(tmp_path):
 
 def test_baselines_give_honest_probabilities(tastes):
     periods = gather_periods(tastes, np.random.default_rng(0))
-    for baseline in (popularity_prior, linear_words):
-        given = baseline(periods)
+    for given in (item_rates(periods).of(item_ids(periods.test)), linear_words(periods)):
         assert given.shape == periods.test.labels.shape
         assert ((given > 0) & (given < 1)).all()
+
+
+def test_what_says_more_weighs_more_and_survives_saving():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=4_000)
+    labels = (rng.random(4_000) < 1 / (1 + np.exp(-truth))).astype(int)
+    telling, silent = 1 / (1 + np.exp(-truth)), rng.random(4_000)
+    words, rates, _ = weigh(labels, telling, silent)
+    assert words == pytest.approx(1.0, abs=0.15)
+    assert rates == pytest.approx(0.0, abs=0.05)
+    assert weigh(labels, silent, telling)[1] == pytest.approx(1.0, abs=0.15)
+
+    class Even:
+        name = "even"
+
+        def score(self, customers, texts):
+            return np.full(len(customers), 0.5)
+
+    chances = Chances(Even(), Rates({"cold": (0, 0), "warm": (9, 10)}, 0.2, 5.0), (1.0, 1.0, 0.0))
+    again = Chances.load(Even(), json.loads(json.dumps(chances.to_json())))
+    given = again.of(["c", "c", "c"], ["x", "y", "z"], ["cold", "warm", "never seen"])
+    assert given == pytest.approx([0.2, 10 / 15, 0.2])
 
 
 def test_straightening_mends_boasts_and_survives_backward_logits():

@@ -1,8 +1,9 @@
 """The probability that this customer buys this item, read from words.
 
 Customer in words + item in words -> backbone -> dropout -> linear -> cross-entropy. Moments of decision are parted by
-time; the head is straightened on validation so that it says honest probabilities; the test period is looked at twice,
-before and after, beside two baselines of the same run.
+time; the head is straightened on validation so that it says honest probabilities. Words know nothing of how an item
+sells, so its own record is weighed in on validation (`models.chances`). The test period is looked at twice, before and
+after, beside two baselines of the same run.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from shopkeeper.compute.device import pick_device, set_threads
 from shopkeeper.evaluation.classification import accuracy, auc, auc_interval, calibration_error, log_loss
@@ -24,12 +25,20 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
+from shopkeeper.models.chances import Chances, to_logit, together
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.recipes.card_plots import class_plots, learning_plots
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.method import Lesson, Method, prepare, teach
-from shopkeeper.recipes.purchase_baselines import Values, linear_words, popularity_prior, straightened
+from shopkeeper.recipes.purchase_baselines import (
+    Values,
+    item_ids,
+    item_rates,
+    linear_words,
+    straightened,
+    weigh,
+)
 from shopkeeper.recipes.purchase_moments import Period, Periods, gather_periods
 from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings
@@ -115,7 +124,15 @@ def train_purchase(
     straighten(classifier, periods.valid)
     after = probabilities(classifier, periods.test)
     labels = periods.test.labels
-    others = {"popularity": popularity_prior(periods), "tf-idf": linear_words(periods)}
+    rates = item_rates(periods)
+    tested = rates.of(item_ids(periods.test))
+    weights = weigh(periods.valid.labels, probabilities(classifier, periods.valid), rates.of(item_ids(periods.valid)))
+    chances = Chances(TorchScorer(classifier), rates, weights)
+    others = {
+        "with the item's own rate": together(after, tested, weights),
+        "popularity": tested,
+        "tf-idf": linear_words(periods),
+    }
     card = Card(
         task="purchase",
         name="Will this customer buy this item?",
@@ -135,7 +152,7 @@ def train_purchase(
         classifier=classifier,
         delta_of=base.name if base.adapters is not None else "",
         onnx=onnx,
-        parameters={"window": periods.window},
+        parameters={"window": periods.window, "chances": chances.to_json()},
         plots=plots,
     )
 
@@ -187,7 +204,7 @@ def teach_buyers(
     rows = tokenise_pairs(classifier.backbone, periods.train.customers, periods.train.items, method.tokens)
 
     def validate() -> float:
-        logits = _logits(probabilities(classifier, periods.valid))
+        logits = to_logit(probabilities(classifier, periods.valid))
         slope, shift = straightened(periods.valid.labels, logits)
         return -float(log_loss(periods.valid.labels, expit(slope * logits + shift)).mean())
 
@@ -210,7 +227,7 @@ def probabilities(classifier: Classifier, period: Period) -> Values:
 
 def straighten(classifier: Classifier, period: Period) -> None:
     """Fold the slope and shift that make the head honest on `period` into its weights."""
-    slope, shift = straightened(period.labels, _logits(probabilities(classifier, period)))
+    slope, shift = straightened(period.labels, to_logit(probabilities(classifier, period)))
     head = classifier.linear
     with torch.no_grad():
         weight = slope * (head.weight[1] - head.weight[0]) / 2
@@ -228,10 +245,6 @@ def marks(labels: Ints, given: Values) -> dict[str, Any]:
         low, high = bootstrap_interval(values)
         found[name] = {"value": float(values.mean()), "low": low, "high": high}
     return found
-
-
-def _logits(given: Values) -> Values:
-    return np.asarray(logit(np.clip(given, 1e-7, 1 - 1e-7)), dtype=np.float64)
 
 
 def _counts(periods: Periods) -> dict[str, Any]:

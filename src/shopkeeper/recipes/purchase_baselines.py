@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
+from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from shopkeeper.evaluation.classification import log_loss
+from shopkeeper.models.chances import Rates, to_logit
 from shopkeeper.recipes.purchase_moments import Period, Periods
 from shopkeeper.retrieval.analysis import terms
 
@@ -22,24 +23,40 @@ _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # pseudo-counts tried for the prior
 _REGULARISATION = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse regularisation tried for the linear model
 
 
-def popularity_prior(periods: Periods) -> Values:
-    """Each item's own purchase rate in training, drawn towards the mean; the pull is tuned on validation.
-
-    Returns:
-        float (n,), probability for each test moment.
-    """
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+def item_rates(periods: Periods) -> Rates:
+    """Each item's own purchase rate in training, drawn towards the mean; the pull is tuned on validation."""
+    counts: dict[str, tuple[int, int]] = {}
     for moment in periods.train.moments:
-        counts[moment.item][0] += moment.bought
-        counts[moment.item][1] += 1
+        bought, seen = counts.get(moment.item, (0, 0))
+        counts[moment.item] = (bought + moment.bought, seen + 1)
     mean = float(periods.train.labels.mean())
+    tried = [Rates(counts, mean, strength) for strength in _STRENGTHS]
+    losses = [log_loss(periods.valid.labels, rates.of(item_ids(periods.valid))).mean() for rates in tried]
+    return tried[int(np.argmin(losses))]
 
-    def rates(period: Period, strength: float) -> Values:
-        found = [counts.get(moment.item, (0, 0)) for moment in period.moments]
-        return np.array([(bought + strength * mean) / (seen + strength) for bought, seen in found])
 
-    losses = [log_loss(periods.valid.labels, rates(periods.valid, strength)).mean() for strength in _STRENGTHS]
-    return rates(periods.test, _STRENGTHS[int(np.argmin(losses))])
+def item_ids(period: Period) -> list[str]:
+    """The item of each moment."""
+    return [moment.item for moment in period.moments]
+
+
+def weigh(labels: ArrayLike, words: Values, rates: Values) -> tuple[float, float, float]:
+    """Weights of the words, of the item's rate and a constant that suit these labels best, none of the first two negative.
+
+    Args:
+        labels: 0 or 1 (n,).
+        words: Probabilities of the classifier, float (n,).
+        rates: The items' rates, float (n,).
+    """
+    wanted = np.asarray(labels, dtype=np.float64)
+    first, second = to_logit(words), to_logit(rates)
+
+    def loss(weights: Values) -> float:
+        logits = weights[0] * first + weights[1] * second + weights[2]
+        return float((np.logaddexp(0, logits) - wanted * logits).mean() + 1e-3 * (weights[:2] ** 2).sum())
+
+    found = minimize(loss, np.array([0.5, 0.5, 0.0]), bounds=[(0, 3), (0, 3), (-5, 5)])
+    return float(found.x[0]), float(found.x[1]), float(found.x[2])
 
 
 def linear_words(periods: Periods) -> Values:
