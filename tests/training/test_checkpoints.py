@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ print(json.dumps({"weights": weights(model).tolist(), "losses": report.losses}))
 
 def test_kill_nine_and_go_on(tmp_path):
     whole, expected = train(None)
-    command = [sys.executable, "-c", _CHILD, os.fspath(os.path.dirname(__file__)), os.fspath(tmp_path / "run")]
+    command = [sys.executable, "-c", _CHILD, os.fspath(Path(__file__).parent), os.fspath(tmp_path / "run")]
     rng = np.random.default_rng(0)
     for _ in range(3):
         child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.heads import Classifier
@@ -13,6 +12,7 @@ from shopkeeper.training.loop import FitSettings, fit
 from shopkeeper.training.supervised import labelled, supervised
 from shopkeeper.training.texts import tokenise
 from shopkeeper.training.trunk import Trunk
+from tinymodels import tiny_bert, tiny_gpt
 
 TEXTS = ["red shoes", "blue shoes for running", "a long green garden hose with a brass end", "", "shoes"] * 3
 LABELS = np.array([0, 1, 1, 0, 1] * 3)
@@ -62,6 +62,21 @@ def test_training_above_a_trunk_is_training(body):
         else:
             losses[with_trunk] = fit(made, examples, loss, settings).losses
     assert losses[True] == pytest.approx(losses[False], abs=0.02)
+
+
+def test_two_trunks_of_one_model_do_not_meet():
+    made = classifier("bert").eval()
+    sides = [tokenise(made.backbone, texts, "passage", 16) for texts in (TEXTS, TEXTS[::-1])]
+    rows = np.array([0, 1, 3])
+    with torch.no_grad():
+        expected = [made(*texts.batch(rows)) for texts in sides]
+        first, second = (Trunk(made.backbone, texts, bfloat16=False) for texts in sides)
+        with first.attached(), second.attached():
+            for trunk, texts, whole in zip((first, second), sides, expected, strict=True):
+                with trunk.using(rows):
+                    assert torch.allclose(made(*texts.batch(rows)), whole, atol=0.02)
+        assert torch.equal(made(*sides[0].batch(rows)), expected[0])
+    assert "forward" not in vars(made.model.encoder.layer[0])
 
 
 def test_a_wholly_frozen_body_is_kept_to_its_end():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 from shopkeeper.training.objectives import info_nce
 from shopkeeper.training.texts import TokenRows, tokenise
+from shopkeeper.training.trunk import Trunk, pays
 
 _SPREAD = 2.5  # wanted standard deviation of the logits of unrelated pairs, which sets the temperature
 
@@ -163,38 +165,48 @@ def teach(
     examples = _Pairs(backbone, lessons, answers, wrong, options)
     buckets = Buckets(examples.lengths, batch, examples.collate, keys=[(pair.item,) for pair in lessons.train])
 
+    trunks: list[Trunk] = []  # of queries and of passages, where one epoch leaves something for the next
+
+    def vectors(side: int, rows: Ints) -> Tensor:
+        inputs = examples.sides[side].batch(rows)
+        with trunks[side].using(rows) if trunks else nullcontext():
+            return backbone.vectors(*(part.to(backbone.model.device) for part in inputs))
+
     def loss(_: nn.Module, pairs: _Batch) -> Tensor:
-        queries, passages = (
-            backbone.vectors(*(part.to(backbone.model.device) for part in side))
-            for side in (pairs.queries, pairs.passages)
-        )
+        queries, passages = vectors(0, pairs.queries), vectors(1, pairs.passages)
         also, weights = pairs.also_right.to(queries.device), pairs.weights.to(queries.device)
         return info_nce(queries, passages, scale=scale, also_right=also, weights=weights)
 
     old = [(p, p.detach().clone()) for p in backbone.model.parameters() if p.requires_grad]
-    report = fit(
-        backbone.model,
-        buckets,
-        loss,
-        settings,
-        validate=validate,
-        hooks=[*adapter_hooks(backbone), *hooks],
-        seed=seed,
-        name="Teaching the encoder the shop's words",
-    )
+    with ExitStack() as stack:
+        if settings.epochs > 1 and pays(backbone, *examples.sides):
+            kept = (Trunk(backbone, texts, bfloat16=settings.bfloat16) for texts in examples.sides)
+            trunks.extend(stack.enter_context(trunk.attached()) for trunk in kept)
+        report = fit(
+            backbone.model,
+            buckets,
+            loss,
+            settings,
+            validate=validate,
+            hooks=[*adapter_hooks(backbone), *hooks],
+            seed=seed,
+            name="Teaching the encoder the shop's words",
+        )
     if lessons.made_up and options.halfway < 1 and report.best_step > 0:
         with torch.no_grad():
             for parameter, before in old:
                 parameter.copy_(before.lerp(parameter, options.halfway))
         return marks[0], exam.mark(encoder), report
-    kept = [step for step, _ in report.scores].index(report.best_step)
-    return marks[0], marks[kept], report
+    best = [step for step, _ in report.scores].index(report.best_step)
+    return marks[0], marks[best], report
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    queries: tuple[Tensor, Tensor, Tensor]
-    passages: tuple[Tensor, Tensor, Tensor]
+    """Numbers of the texts on both sides of some pairs, and which answers are right."""
+
+    queries: Ints
+    passages: Ints
     also_right: Tensor
     weights: Tensor
     names: tuple[str, ...]
@@ -204,7 +216,11 @@ class _Batch:
 
 
 class _Pairs:
-    """The training pairs as tokens, and how some of them become a batch."""
+    """The training pairs as tokens, each text once, and how some of them become a batch.
+
+    Attributes:
+        sides: The queries, and the passages.
+    """
 
     def __init__(
         self,
@@ -219,17 +235,19 @@ class _Pairs:
         used = list(dict.fromkeys(right + [(item, False) for item in wrong if item]))
         self._place = {passage: row for row, passage in enumerate(used)}
         self._right = np.array([self._place[passage] for passage in right], dtype=np.int64)
-        self._queries: TokenRows = tokenise(
-            backbone, [pair.query for pair in lessons.train], "query", options.query_tokens
-        )
-        self._passages: TokenRows = tokenise(
-            backbone, [_passage(lessons.items[item], rest) for item, rest in used], "passage", options.item_tokens
+        asked = list(dict.fromkeys(pair.query for pair in lessons.train))
+        number = {query: row for row, query in enumerate(asked)}
+        self._asked = np.array([number[pair.query] for pair in lessons.train], dtype=np.int64)
+        texts = [_passage(lessons.items[item], rest) for item, rest in used]
+        self.sides: tuple[TokenRows, TokenRows] = (
+            tokenise(backbone, asked, "query", options.query_tokens),
+            tokenise(backbone, texts, "passage", options.item_tokens),
         )
 
     @property
     def lengths(self) -> Ints:
         """int64 (n,), tokens of each pair's item: the longer side."""
-        lengths: Ints = self._passages.lengths[self._right]
+        lengths: Ints = self.sides[1].lengths[self._right]
         return lengths
 
     def collate(self, chosen: Ints) -> _Batch:
@@ -239,8 +257,8 @@ class _Pairs:
         extra = [item for item in wrong if item not in set(own)]
         queries = [pair.query for pair in pairs]
         return _Batch(
-            queries=self._queries.batch(chosen),
-            passages=self._passages.batch([*self._right[chosen], *(self._place[item, False] for item in extra)]),
+            queries=self._asked[chosen],
+            passages=np.array([*self._right[chosen], *(self._place[item, False] for item in extra)], dtype=np.int64),
             also_right=torch.from_numpy(self._answers.table(queries, own + extra)),
             weights=torch.tensor([pair.weight for pair in pairs], dtype=torch.float32),
             names=tuple(queries),

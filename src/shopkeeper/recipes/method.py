@@ -19,16 +19,14 @@ from shopkeeper.training.adapting import adapter_hooks
 from shopkeeper.training.augmentation import Augmentation
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.criteria import classes, generalised_cross_entropy
-from shopkeeper.training.freezing import GradualUnfreezing, frozen_layers, open_top
+from shopkeeper.training.freezing import GradualUnfreezing, open_top
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, Loss, fit
 from shopkeeper.training.optimisers import Optimiser, Schedule, adamw, layer_rates, warm_cosine
 from shopkeeper.training.regularisation import mixup, r_drop
 from shopkeeper.training.supervised import Criterion, Labelled, labelled, supervised
 from shopkeeper.training.texts import TokenRows
-from shopkeeper.training.trunk import Trunk
-
-_TRUNK_MEGABYTES = 4_000
+from shopkeeper.training.trunk import Trunk, pays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +178,7 @@ def teach(
     examples = labelled(lesson.texts, lesson.wanted, method.batch, weights=lesson.weights)
     settings = method.settings(classifier, minutes)
     with ExitStack() as stack:
-        if method.epochs > 1 and not method.gradual and _pays(classifier, lesson.texts):
+        if method.epochs > 1 and not method.gradual and pays(classifier.backbone, lesson.texts):
             loss = stack.enter_context(
                 Trunk(classifier.backbone, lesson.texts, bfloat16=method.bfloat16).attached()
             ).loss(loss)
@@ -195,11 +193,3 @@ def teach(
             seed=seed,
             name=name,
         )
-
-
-def _pays(classifier: Classifier, texts: TokenRows) -> bool:
-    """Whether keeping the frozen layers' output saves work and fits into memory."""
-    if classifier.backbone.adapters is not None:
-        return False
-    megabytes = int(texts.lengths.sum()) * classifier.backbone.dimension * 2 / 1e6
-    return frozen_layers(classifier.model) > 0 and megabytes < _TRUNK_MEGABYTES

@@ -25,6 +25,15 @@ from shopkeeper.training.supervised import Labelled
 from shopkeeper.training.texts import TokenRows
 
 _TOKENS = 8_192  # padded tokens in one pass through the lower layers
+_MOST_BYTES = 4e9
+
+
+def pays(backbone: Backbone, *texts: TokenRows) -> bool:
+    """Whether keeping what the frozen layers say about these texts saves work and fits into memory (4 GB)."""
+    if backbone.adapters is not None or frozen_layers(backbone.model) == 0:
+        return False
+    tokens = sum(int(part.lengths.sum()) for part in texts)
+    return tokens * backbone.dimension * 2 <= _MOST_BYTES
 
 
 class Trunk:
@@ -79,15 +88,22 @@ class Trunk:
 
     @contextmanager
     def attached(self) -> Iterator[Trunk]:
-        """Let the layers below answer from memory inside `using`; they are put back at the end."""
+        """Let the layers below answer from memory inside `using`; they are put back at the end.
+
+        Several trunks of one model may be attached at once, the last one let go first.
+        """
         layers = list(self._stack)[: self.below]
+        before = [vars(layer).get("forward") for layer in layers]
         for place, layer in enumerate(layers):
             layer.forward = self._standing_in(layer, first=place == 0)
         try:
             yield self
         finally:
-            for layer in layers:
-                del layer.forward
+            for layer, earlier in zip(layers, before, strict=True):
+                if earlier is None:
+                    del layer.forward
+                else:
+                    layer.forward = earlier
 
     def _standing_in(self, layer: nn.Module, *, first: bool) -> Callable[..., Any]:
         original = layer.forward
