@@ -21,9 +21,12 @@ BENCHES = {
     "next-amazon": "bench.next_amazon",
     "recommend-practice": "bench.recommend_practice",
     "purchase-practice": "bench.purchase_practice",
+    "learning": "bench.learning",
     "continual": "bench.continual",
     "distill": "bench.distill",
     "robust": "bench.robust",
+    "active": "bench.active",
+    "few-shot": "bench.few_shot",
     "tagging": "bench.tagging",
     "latency": "bench.latency",
     "store": "bench.store",
@@ -73,11 +76,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="a minute or two, for a smoke test; not for quoting")
     parser.add_argument("--set", help="which data set of the family, e.g. beauty or toys")
+    parser.add_argument("--task", help="learning: which texts, e.g. banking77")
+    parser.add_argument("--method", help="learning: what is changed against the task's own method, e.g. lora")
+    parser.add_argument("--repeats", type=int, help="learning: seeds, draws or folds")
     return parser
 
 
 def _words(chosen: dict[str, object]) -> list[str]:
-    words = [str(value) for key, value in chosen.items() if key == "set"]
+    words = [str(value) for key, value in chosen.items() if key in ("set", "task", "method")]
     return (
         words
         + [key for key in ("quick",) if chosen.get(key)]

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from toyshop import toy_customers, toy_events, toy_items, toy_judgements, toy_passages
 
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import (
@@ -27,7 +28,6 @@ from shopkeeper.records import (
 )
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.protocols import Changes
-from toyshop import toy_customers, toy_events, toy_items, toy_judgements, toy_passages
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 

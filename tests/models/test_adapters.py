@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tinymodels import tiny_bert, tiny_gpt
 from transformers import LlamaConfig, LlamaModel, RobertaConfig, RobertaModel
 
 from shopkeeper.errors import ExtraMissingError, InputError, ModelError
@@ -38,7 +39,6 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.heads import Classifier
-from tinymodels import tiny_bert, tiny_gpt
 
 KINDS = [Lora(4), Lora(4, dora=True), AdaLora(2, 4), Ia3(), Prefix(5), Prompt(5), Bottleneck(8)]
 FOLDABLE, OTHERS = KINDS[:4], KINDS[4:]

@@ -13,6 +13,7 @@ from test_encoder_contract import (
     test_the_same_text_gives_the_same_vector,
     test_threads_do_not_disturb_each_other,
 )
+from tinymodels import WORDS, tiny_bert, tiny_gpt
 
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle, save_bundle
@@ -20,7 +21,6 @@ from shopkeeper.models.card import Card
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.table import TableEncoder
 from shopkeeper.training.tables import distil_table
-from tinymodels import WORDS, tiny_bert, tiny_gpt
 
 __all__ = [
     "test_any_text_is_encoded",

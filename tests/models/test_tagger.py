@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from tinymodels import tiny_bert, tiny_gpt
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -14,7 +15,6 @@ from shopkeeper.models.clues import Lexicon, hashed, window
 from shopkeeper.models.crf import Crf
 from shopkeeper.models.spans import Mention, tag_names
 from shopkeeper.models.tagger import Member, Tagger, TextTagger
-from tinymodels import tiny_bert, tiny_gpt
 
 TAGS = tag_names(["brand", "model"])
 

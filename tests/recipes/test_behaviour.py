@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from toyshop import START, toy_items, toy_store
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.metrics import ndcg_at, recall_at
@@ -16,7 +17,6 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.behaviour import Parameters, fit
-from toyshop import START, toy_items, toy_store
 
 
 @pytest.fixture(scope="module")

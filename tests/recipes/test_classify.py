@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.adapters import Lora
@@ -12,7 +13,6 @@ from shopkeeper.recipes.method import Method
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.averaging import ExponentialAverage
-from tinymodels import tiny_bert, tiny_gpt
 
 RNG = np.random.default_rng(0)
 WORDS = ["shoe", "shirt", "cup", "a", "b", "c", "d"]

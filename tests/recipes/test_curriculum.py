@@ -1,6 +1,7 @@
 """All recipes in a row on the toy shop, with the encoder that needs no training, and what they gained."""
 
 import pytest
+from toyshop import toy_store
 
 from shopkeeper.errors import InputError
 from shopkeeper.models.registry import Registry
@@ -9,7 +10,6 @@ from shopkeeper.recipes.curriculum import HELD_OUT, TASKS, TEXTS, held_out_from,
 from shopkeeper.recipes.fusion import SHARES
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store
-from toyshop import toy_store
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 import torch
 from tokenizers import AddedToken
 from toybackbone import toy_backbone
+from toyshop import toy_store
 from transformers import GPT2Config, GPT2Model
 
 from shopkeeper.errors import TrainingError
@@ -15,7 +16,6 @@ from shopkeeper.recipes.domain import DomainOptions, domain_base, train_domain
 from shopkeeper.recipes.domain_texts import related, texts_of
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
-from toyshop import toy_store
 
 FAST = DomainOptions(rate=3e-3, head_rate=1.0, embeddings=True, tokens=32)
 

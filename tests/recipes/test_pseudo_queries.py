@@ -1,6 +1,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from toyshop import toy_items
 
 from shopkeeper.recipes.pseudo_queries import (
     attribute_query,
@@ -12,7 +13,6 @@ from shopkeeper.recipes.pseudo_queries import (
     words,
 )
 from shopkeeper.records import Item
-from toyshop import toy_items
 
 BAGS = [
     Item(id=str(n), title=f"{brand} {colour} laptop bag {n}00", brand=brand, attributes={"colour": colour})

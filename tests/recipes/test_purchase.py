@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from toybackbone import toy_backbone
+from toyshop import START, TASTES, item_id, taste_of_item, toy_items, toy_store
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Bundle
@@ -17,7 +18,6 @@ from shopkeeper.recipes.purchase_moments import find_moments, gather_periods
 from shopkeeper.records import Event, EventKind
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store
-from toyshop import START, TASTES, item_id, taste_of_item, toy_items, toy_store
 
 OPTIONS = PurchaseOptions(open_layers=None, rate=3e-3, head_rate=1.0, tokens=64, dropout=0.0)
 EAGER = replace(OPTIONS, rate=1e-2, patience=20)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from toybackbone import toy_backbone
+from toyshop import TASTES, taste_of_item, toy_events, toy_items, toy_judgements, toy_store
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Bundle
@@ -12,7 +13,6 @@ from shopkeeper.recipes.relevance import RelevanceOptions, gather_lessons, train
 from shopkeeper.records import EventKind, Item
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store
-from toyshop import TASTES, taste_of_item, toy_events, toy_items, toy_judgements, toy_store
 
 OPTIONS = RelevanceOptions(open_share=1.0, rate=3e-3, item_tokens=64)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from test_purchase import two_tastes
 from toybackbone import toy_backbone
+from toyshop import toy_store
 
 from shopkeeper.errors import InputError
 from shopkeeper.models.registry import Registry
@@ -21,7 +22,6 @@ from shopkeeper.training.runs import list_runs
 from shopkeeper.training.search_space import check_inside
 from shopkeeper.training.tracking import read_log
 from shopkeeper.training.tuning import Attempt, SearchReport
-from toyshop import toy_store
 
 
 def few_tastes(path):

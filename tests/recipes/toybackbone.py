@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from toyshop import toy_items
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from shopkeeper.models.backbone import Backbone
-from toyshop import toy_items
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 MORE = ["garden tools flower pot frying pan knife 花园 厨房", "searched viewed bought basket wrote ; returned"]

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from hash_encoder import HashEncoder
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-
-from hash_encoder import HashEncoder
-from shopkeeper.retrieval.hybrid import Fusion, HybridIndex, fuse
 from toyshop import toy_items
+
+from shopkeeper.retrieval.hybrid import Fusion, HybridIndex, fuse
 
 
 @pytest.fixture(scope="module")

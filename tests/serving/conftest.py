@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
+from toyshop import toy_store
 
 from shopkeeper import settings as settings_module
 from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.auth import Keys
 from shopkeeper.settings import Settings
 from shopkeeper.tasks.shop import Shop, open_shop
-from toyshop import toy_store
 
 
 @pytest.fixture(scope="session")

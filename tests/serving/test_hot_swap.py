@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import uvicorn
+from toyshop import toy_items
 
 from shopkeeper.errors import StoreError
 from shopkeeper.records import Answer, EventKind, Hit, Request
@@ -19,7 +20,6 @@ from shopkeeper.serving.server import refreshed
 from shopkeeper.serving.telemetry import Metrics, configure_logs
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.shop import Shop
-from toyshop import toy_items
 
 
 @pytest.fixture

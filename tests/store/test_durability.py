@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from toyshop import toy_items
 
 from shopkeeper.store.database import open_store
-from toyshop import toy_items
 
 _HEAD = """
 import sys

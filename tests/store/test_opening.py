@@ -15,12 +15,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from toyshop import toy_items
 
 import shopkeeper
 from shopkeeper.errors import ExtraMissingError, StoreError
 from shopkeeper.store.database import open_store
 from shopkeeper.store.schema import REVISION, metadata
-from toyshop import toy_items
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

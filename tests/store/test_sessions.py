@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from toyshop import toy_events
 
 from shopkeeper.records import Event, EventKind
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.sessions import DEEDS, MemorySessions
-from toyshop import toy_events
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
 

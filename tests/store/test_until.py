@@ -1,10 +1,10 @@
 from datetime import datetime
 
 import pytest
+from toyshop import toy_events, toy_items, toy_store
 
 from shopkeeper.errors import StoreError
 from shopkeeper.store.until import Until
-from toyshop import toy_events, toy_items, toy_store
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from toyshop import toy_events, toy_items
 
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Availability, Event, EventKind, Filters, Item, Request
@@ -16,7 +17,6 @@ from shopkeeper.store.database import open_store
 from shopkeeper.store.sessions import MemorySessions
 from shopkeeper.tasks.behaviour import Parameters, fit
 from shopkeeper.tasks.recommend import RecommendTask
-from toyshop import toy_events, toy_items
 
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
 

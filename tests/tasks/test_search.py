@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from hash_encoder import HashEncoder
+from toyshop import toy_items
+
 from shopkeeper.errors import InputError
 from shopkeeper.records import Availability, Filters, Item, Request
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.tasks import facets, search
 from shopkeeper.tasks.search import SearchTask
-from toyshop import toy_items
 
 
 def open_task(items, popularity=None):

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from toyshop import toy_events, toy_items, toy_store
 
 from shopkeeper.records import Availability, Event, EventKind, Item, Request, now
 from shopkeeper.settings import load
 from shopkeeper.tasks.shop import Shop
-from toyshop import toy_events, toy_items, toy_store
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from test_checkpoints import Cut
+from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.adapters import (
@@ -30,7 +31,6 @@ from shopkeeper.training.freezing import frozen_layers, layer_count, open_top, t
 from shopkeeper.training.loop import FitSettings, fit
 from shopkeeper.training.supervised import labelled, supervised
 from shopkeeper.training.texts import tokenise
-from tinymodels import tiny_bert, tiny_gpt
 
 KINDS = [Lora(2), Lora(2, dora=True), AdaLora(1, 2), Ia3(), Prefix(4), Prompt(4), Bottleneck(4)]
 BODIES = {"bert": tiny_bert, "gpt": tiny_gpt}

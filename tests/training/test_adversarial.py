@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from test_loop import FAST, Net, accuracy, examples, loss, weights
+from tinymodels import tiny_bert, tiny_gpt
 from torch import nn
 
 from shopkeeper.errors import TrainingError
@@ -19,7 +20,6 @@ from shopkeeper.training.loop import FitSettings, fit
 from shopkeeper.training.optimisers import constant, sgd
 from shopkeeper.training.supervised import labelled, supervised
 from shopkeeper.training.texts import tokenise
-from tinymodels import tiny_bert, tiny_gpt
 
 TEXTS = ["red shoe", "blue shirt a b c", "warm cup", "cold"] * 4
 LABELS = np.array([0, 1, 0, 1] * 4)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.backbones import read_backbone
@@ -25,7 +26,6 @@ from shopkeeper.training.shrinking import shrink
 from shopkeeper.training.supervised import labelled
 from shopkeeper.training.texts import tokenise
 from shopkeeper.training.trunk import Trunk
-from tinymodels import tiny_bert, tiny_gpt
 
 COLOURS, THINGS = ("red", "blue", "红", "蓝"), ("shoe", "shirt", "cup", "鞋", "杯")
 TEXTS = [f"{colour} {thing} {other}" for colour in COLOURS for thing in THINGS for other in ("warm", "cold", "a b")]

@@ -8,6 +8,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
+from tinymodels import tiny_bert, tiny_gpt
+
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Card, save_bundle
 from shopkeeper.models.heads import TorchScorer
@@ -15,7 +17,6 @@ from shopkeeper.training.class_contrast import Contrast, Draws, contrast
 from shopkeeper.training.few_shot import few_shot_learner, head_learner, learn_few_shot, linear_head, pooled
 from shopkeeper.training.semi_supervised import SelfTraining, self_train
 from shopkeeper.training.texts import tokenise
-from tinymodels import tiny_bert, tiny_gpt
 
 # which of two words stands in the text decides; where it stands and what else is there does not
 COLOURS, THINGS, FILLERS = ["red", "blue"], ["shoe", "cup"], ["a", "b", "c", "d", "e", "x", "y", "z"]

@@ -2,6 +2,7 @@ import pytest
 import torch
 from test_checkpoints import Cut
 from test_loop import FAST, Net, accuracy, examples, loss, weights
+from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.models.heads import Classifier
 from shopkeeper.training.checkpoints import Checkpoint
@@ -18,7 +19,6 @@ from shopkeeper.training.optimisers import (
     sgd,
     warm_inverse_sqrt,
 )
-from tinymodels import tiny_bert, tiny_gpt
 
 
 def test_lion_against_a_step_by_hand():

@@ -3,6 +3,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tinymodels import tiny_bert
 
 from shopkeeper.errors import ModelError, TrainingError
 from shopkeeper.models.heads import Classifier
@@ -16,7 +17,6 @@ from shopkeeper.training.optimisers import constant, sgd
 from shopkeeper.training.regularisation import difference, divergence, divergence_of_several, mixup, r_drop
 from shopkeeper.training.supervised import labelled, supervised
 from shopkeeper.training.texts import tokenise
-from tinymodels import tiny_bert
 
 TEXTS = ["red shoe", "blue shirt", "warm cup", "cold x y z"] * 4
 KINDS = np.array([0, 1, 2, 0] * 4)

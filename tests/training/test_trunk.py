@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.heads import Classifier
@@ -12,7 +13,6 @@ from shopkeeper.training.loop import FitSettings, fit
 from shopkeeper.training.supervised import labelled, supervised
 from shopkeeper.training.texts import tokenise
 from shopkeeper.training.trunk import Trunk
-from tinymodels import tiny_bert, tiny_gpt
 
 TEXTS = ["red shoes", "blue shoes for running", "a long green garden hose with a brass end", "", "shoes"] * 3
 LABELS = np.array([0, 1, 1, 0, 1] * 3)

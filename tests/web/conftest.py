@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
+from toyshop import toy_store
 from web_goods import HOSTILE
 
 from shopkeeper import settings as settings_module
 from shopkeeper.tasks.shop import Shop, open_shop
 from shopkeeper.web.site import create_site
-from toyshop import toy_store
 
 
 @pytest.fixture(scope="session")
