@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from shopkeeper.compute.device import cores, pick_device, set_threads, threads
+from shopkeeper.compute.cores import cores, threads
+from shopkeeper.compute.device import pick_device, set_threads
 from shopkeeper.compute.precision import autocast, bf16_helps
 from shopkeeper.compute.seeds import seed_everything
 from shopkeeper.errors import SettingsError

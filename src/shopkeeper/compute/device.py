@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import torch
 
+from shopkeeper.compute.cores import threads
 from shopkeeper.errors import SettingsError
 from shopkeeper.settings import ComputeSettings
 
@@ -36,18 +35,6 @@ def pick_device(settings: ComputeSettings) -> torch.device:
         raise SettingsError(
             f"{settings.device!r} is not a device.", where="compute.device", cure="Write for example cuda:0."
         ) from error
-
-
-def threads(settings: ComputeSettings) -> int:
-    """CPU threads for training and bulk encoding: the setting, or the cores this process may use."""
-    return settings.threads or cores()
-
-
-def cores() -> int:
-    """CPU cores this process may run on, which a container may limit below the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def set_threads(settings: ComputeSettings) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from shopkeeper.compute.cores import threads
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.cache import CachedEncoder
@@ -40,8 +41,7 @@ def encoders(settings: Settings, bundle: Bundle | None, base: str) -> Encoders:
         bundle: The fine-tuned encoder, or None to use `base` as it is.
         base: Name of a pretrained model, see `backbones.load_backbone`; ``use-multilingual`` is served without PyTorch.
     """
-    threads = settings.compute.threads
-    query, many = (_encoder(settings, bundle, base, count) for count in (1, threads))
+    query, many = (_encoder(settings, bundle, base, count) for count in (1, threads(settings.compute)))
     return Encoders(query, CachedEncoder(many, settings.home / "vectors" / f"{_plain(query.name)}.bin"))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shopkeeper.compute.device import threads
+from shopkeeper.compute.cores import threads
 from shopkeeper.errors import InputError
 from shopkeeper.evaluation.plots import drawable, search_history
 from shopkeeper.models.backbone import Backbone
