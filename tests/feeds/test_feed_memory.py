@@ -19,7 +19,11 @@ folder = Path(sys.argv[1])
 with open_store(f"sqlite:///{folder / 'shop.db'}") as store:
     products = import_products(folder / sys.argv[2], store, rejects=folder / "r.jsonl")
     events = import_events(folder / sys.argv[3], store, rejects=folder / "r.jsonl")
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:  # getrusage would count the memory of the process that started this one
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0])
+except OSError:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps([products.added, products.rejected, events.added, events.rejected, peak]))
 """
 

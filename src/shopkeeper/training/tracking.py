@@ -167,7 +167,17 @@ class TensorBoard(Hook):
         from torch.utils.tensorboard import SummaryWriter
 
         self._folder.mkdir(parents=True, exist_ok=True)
+        newest = max((_second(file) for file in self._folder.glob("events.out.tfevents.*")), default=0)
+        while int(time.time()) <= newest:  # files are read in the order of their names, which hold whole seconds
+            time.sleep(0.05)
         self._writer = SummaryWriter(str(self._folder), purge_step=step, flush_secs=_FLUSH)
+
+
+def _second(file: Path) -> int:
+    """The second in which an event file was begun; 0 for a name of another form, or of a clock that runs ahead."""
+    part = file.name.split(".")[3] if file.name.count(".") > 2 else ""
+    second = int(part) if part.isdigit() else 0
+    return second if second <= time.time() else 0
 
 
 class WeightsAndBiases(Hook):
