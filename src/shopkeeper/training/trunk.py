@@ -1,8 +1,9 @@
 """The frozen lower layers of a model, run once for every text: later epochs start from what they gave.
 
-Frozen layers without dropout say the same about a text in every epoch. `Trunk` keeps their output (bfloat16) and, inside
-`using`, lets the layers below answer from memory; outside of it the model is what it always was. Layers are skipped
-by standing in for their `forward`, so that parameters keep their names and any architecture with a stack of layers works.
+Frozen layers without dropout say the same about a text in every epoch. `Trunk` keeps their output (bfloat16) the first
+time a text comes by and, inside `using`, lets the layers below answer from memory; outside of it the model is what it
+always was. Layers are skipped by standing in for their `forward`, so that parameters keep their names and any
+architecture with a stack of layers works.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from torch import Tensor, nn
 from shopkeeper.compute.precision import autocast
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.backbone import Backbone, run
-from shopkeeper.progress import span
 from shopkeeper.training.batching import Ints
 from shopkeeper.training.freezing import frozen_layers, layer_stack
 from shopkeeper.training.supervised import Labelled
@@ -58,10 +58,11 @@ class Trunk:
                 where="trunk",
                 cure="Freeze layers with open_top first, or train without a trunk.",
             )
+        self._texts, self._bfloat16 = texts, bfloat16
         self._current: Tensor | None = None
+        self._known = np.zeros(len(texts.ids), dtype=np.bool_)
         self._starts = np.concatenate([[0], np.cumsum(texts.lengths)])
         self._kept = torch.zeros((int(self._starts[-1]), backbone.dimension), dtype=torch.bfloat16)
-        self._fill(texts, bfloat16)
 
     @property
     def megabytes(self) -> float:
@@ -71,6 +72,9 @@ class Trunk:
     @contextmanager
     def using(self, rows: Ints | Sequence[int]) -> Iterator[None]:
         """Within, one or more forward passes over the texts `rows`, padded to the longest, begin above the trunk."""
+        wanted = np.unique(np.asarray(rows, dtype=np.int64))
+        if len(missing := wanted[~self._known[wanted]]):
+            self._fill(missing)
         self._current = self._padded(rows)
         try:
             yield
@@ -123,22 +127,23 @@ class Trunk:
             hidden[place, :count] = self._kept[start : start + count]
         return hidden
 
-    def _fill(self, texts: TokenRows, bfloat16: bool) -> None:
-        lengths = texts.lengths
-        order = np.argsort(lengths, kind="stable")
+    def _fill(self, missing: Ints) -> None:
+        """Run the lower layers for texts that come by for the first time."""
+        modes = {module: module.training for module in self._model.modules()}
         device = next(self._model.parameters()).device
-        training = self._model.training
         self._model.eval()
-        with span("Frozen layers, once", len(lengths), "texts") as progress, torch.inference_mode():
-            for rows in _portions(order, lengths):
-                ids, mask, types = (part.to(device) for part in texts.batch(rows))
-                with autocast(device, bfloat16):
-                    found = self._below(ids, mask, types).to("cpu", torch.bfloat16)
-                for place, row in enumerate(rows.tolist()):
-                    start, stop = int(self._starts[row]), int(self._starts[row + 1])
-                    self._kept[start:stop] = found[place, : stop - start]
-                progress.advance(len(rows))
-        self._model.train(training)
+        try:
+            with torch.no_grad(), autocast(device, self._bfloat16):
+                for rows in _portions(missing, self._texts.lengths):
+                    inputs = (part.to(device) for part in self._texts.batch(rows))
+                    found = self._below(*inputs).to("cpu", torch.bfloat16)
+                    for place, row in enumerate(rows.tolist()):
+                        start, stop = int(self._starts[row]), int(self._starts[row + 1])
+                        self._kept[start:stop] = found[place, : stop - start]
+        finally:
+            for module, training in modes.items():
+                module.training = training
+        self._known[missing] = True
 
     def _below(self, ids: Tensor, mask: Tensor, types: Tensor) -> Tensor:
         """Input of the lowest learning layer (output of the last one when none learns), float (n, t, d)."""
@@ -186,8 +191,9 @@ def _output(layer: nn.Module, forward: Callable[[], Tensor]) -> Tensor:
     return found[0]
 
 
-def _portions(order: Ints, lengths: Ints) -> Iterator[Ints]:
-    """Cut rows, sorted by length, into portions of at most so many padded tokens."""
+def _portions(rows: Ints, lengths: Ints) -> Iterator[Ints]:
+    """Cut rows, shortest text first, into portions of at most so many padded tokens."""
+    order = rows[np.argsort(lengths[rows], kind="stable")]
     start = 0
     for stop in range(1, len(order) + 1):
         full = stop == len(order) or (stop + 1 - start) * int(lengths[order[stop]]) > _TOKENS
