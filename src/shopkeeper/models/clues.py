@@ -6,7 +6,6 @@ clue has a weight near zero.
 
 from __future__ import annotations
 
-import logging
 import unicodedata
 import zlib
 from collections import Counter, defaultdict
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shopkeeper.models.chinese import dictionary
 from shopkeeper.models.spans import Mention
 
 Clues = NDArray[np.int64]
@@ -136,7 +136,7 @@ def _stretches(text: str, known: Mapping[str, Any]) -> Iterator[tuple[int, str]]
 
 def _words(text: str) -> list[tuple[str, str, str, str]]:
     """For each character: the word before, its own, the one after, and its place in its own (b, m, e, s)."""
-    words = [_EDGE, *_cutter().cut(text), _EDGE]
+    words = [_EDGE, *dictionary().cut(text), _EDGE]
     found = []
     for number in range(1, len(words) - 1):
         last = len(words[number]) - 1
@@ -144,14 +144,6 @@ def _words(text: str) -> list[tuple[str, str, str, str]]:
             position = "s" if last == 0 else "b" if place == 0 else "e" if place == last else "m"
             found.append((words[number - 1], words[number], words[number + 1], position))
     return found
-
-
-@cache
-def _cutter() -> Any:
-    import jieba
-
-    jieba.setLogLevel(logging.WARNING)
-    return jieba.Tokenizer()
 
 
 @cache

@@ -54,7 +54,7 @@ class RelevanceOptions:
         debias: Weigh behaviour by how seldom its place in the list is looked at.
         halfway: Where only made-up queries teach, the share of the way from the old weights to the new ones that is
             gone in the end (WiSE-FT, Wortsman et al. 2022): they are not what customers type, and the old model's
-            sense of what belongs together is worth half.
+            sense of what belongs together is worth half. Not with an adapter, whose parts do not add up that way.
         tuned: Which of these a search chose.
     """
 
@@ -192,7 +192,7 @@ def teach(
             seed=seed,
             name="Teaching the encoder the shop's words",
         )
-    if lessons.made_up and options.halfway < 1 and report.best_step > 0:
+    if lessons.made_up and adapter is None and options.halfway < 1 and report.best_step > 0:
         with torch.no_grad():
             for parameter, before in old:
                 parameter.copy_(before.lerp(parameter, options.halfway))

@@ -8,15 +8,14 @@ however they are written: ``32 GB``, ``32gb`` and ``32GB`` are all ``32gb``. No 
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import unicodedata
-import warnings
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
 import Stemmer
+
+from shopkeeper.models.chinese import dictionary
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _UNITS = {
@@ -110,7 +109,6 @@ _LONGEST = 64
 _MOST = 100_000
 
 _local = threading.local()
-_loading = threading.Lock()
 
 
 def normalise(text: str) -> str:
@@ -177,7 +175,7 @@ def _glued(quantity: re.Match[str]) -> str:
 def _of_token(token: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Terms of a token, and the word to show for each."""
     if re.match(f"[{_HAN}]", token):
-        cut = tuple(_chinese().cut_for_search(token, HMM=False))  # no guessing by context: index and query must agree
+        cut = tuple(dictionary().cut_for_search(token, HMM=False))  # no guessing by context: index and query must agree
         return cut, cut
     token = token[:_LONGEST]
     if token.isalpha():
@@ -205,22 +203,3 @@ def _stemmer() -> Stemmer.Stemmer:
     except AttributeError:
         _local.stemmer = Stemmer.Stemmer("english")
         return _local.stemmer
-
-
-@cache
-def _dictionary() -> Any:
-    with warnings.catch_warnings():  # its source predates raw strings, and it asks for pkg_resources
-        warnings.simplefilter("ignore")
-        import jieba
-
-    jieba.setLogLevel(logging.WARNING)
-    cutter = jieba.Tokenizer()
-    # unlike its own initialize(), this leaves and reads no cache in a folder that others can write to
-    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
-    cutter.initialized = True
-    return cutter
-
-
-def _chinese() -> Any:
-    with _loading:
-        return _dictionary()

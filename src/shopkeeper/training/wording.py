@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import warnings
 from collections.abc import Sequence
-from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from shopkeeper.errors import TrainingError
+from shopkeeper.models.chinese import dictionary
 
 T = TypeVar("T")
 
@@ -28,7 +26,7 @@ def pieces_of(text: str) -> list[str]:
     """
     pieces: list[str] = []
     for piece in _PIECE.findall(text):
-        pieces.extend(_chinese().lcut(piece) if HAN_RUN.match(piece) else [piece])
+        pieces.extend(dictionary().lcut(piece) if HAN_RUN.match(piece) else [piece])
     return pieces
 
 
@@ -65,17 +63,3 @@ def some(choices: Sequence[T], count: int, rng: np.random.Generator) -> list[T]:
 def one(choices: Sequence[T], rng: np.random.Generator) -> T:
     """One of `choices`."""
     return choices[int(rng.integers(len(choices)))]
-
-
-@cache
-def _chinese() -> Any:
-    with warnings.catch_warnings():  # its source predates raw strings, and it asks for pkg_resources
-        warnings.simplefilter("ignore")
-        import jieba
-
-    jieba.setLogLevel(logging.WARNING)
-    cutter = jieba.Tokenizer()
-    # unlike its own initialize(), this leaves and reads no cache in a folder that others can write to
-    cutter.FREQ, cutter.total = cutter.gen_pfdict(cutter.get_dict_file())
-    cutter.initialized = True
-    return cutter
