@@ -69,17 +69,17 @@ TASKS: Mapping[str, Task] = {
         minutes=25,
     ),
     "banking77": Task(
-        lambda data, _: banking(data), "minilm", Method(open_layers=None, rate=2e-4, epochs=6, tokens=48, batch=32)
+        lambda data, _: banking(data), "minilm", Method(open_layers=6, rate=2e-4, epochs=6, tokens=48, batch=32)
     ),
     "banking77-10": Task(
         lambda data, draw: banking(data, 10, draw=draw),
         "minilm",
-        Method(open_layers=None, rate=2e-4, epochs=20, tokens=48, batch=16, patience=5),
+        Method(open_layers=6, rate=2e-4, epochs=20, tokens=48, batch=16, patience=5),
     ),
     "phrasebank": Task(
         lambda data, fold: phrasebank(data, fold),
         "minilm",
-        Method(open_layers=None, rate=1e-4, epochs=5, tokens=96, batch=32),
+        Method(open_layers=6, rate=1e-4, epochs=5, tokens=96, batch=32),
         repeats=5,
     ),
     "finfe": Task(
