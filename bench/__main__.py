@@ -28,6 +28,7 @@ BENCHES = {
     "active": "bench.active",
     "few-shot": "bench.few_shot",
     "tagging": "bench.tagging",
+    "throughput": "bench.throughput",
     "latency": "bench.latency",
     "store": "bench.store",
 }
