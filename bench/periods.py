@@ -29,8 +29,24 @@ class Course:
     classes: Sequence[int]
 
 
-def gather(data: Path, train: int, test: int, seed: int) -> tuple[list[str], Course, Course]:
-    """Texts of all periods; sentiment by category; categories in pairs."""
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The texts of all courses, numbered over all of them.
+
+    Attributes:
+        sentiment: By category, one after another.
+        categories: The categories are the classes and arrive in pairs.
+        rehearsal: Sentiment again, in another order, of other texts of the training side only: to choose strengths on.
+    """
+
+    texts: Sequence[str]
+    sentiment: Course
+    categories: Course
+    rehearsal: Course
+
+
+def gather(data: Path, train: int, test: int, seed: int) -> Gathered:
+    """So many texts of each category to learn from and to test on; a quarter of that for the rehearsal."""
     by_category, by_label = shopping(data, "cat"), shopping(data, "label")
     label = {
         text: name
@@ -40,21 +56,28 @@ def gather(data: Path, train: int, test: int, seed: int) -> tuple[list[str], Cou
     rng = np.random.default_rng(seed)
     names = rng.permutation(sorted(set(by_category.train.labels))).tolist()
     texts: list[str] = []
-    parts: list[list[Ints]] = [[], []]
+    parts: list[list[Ints]] = [[], [], [], []]
     for name in names:
-        for place, (side, count) in enumerate(((by_category.train, train), (by_category.test, test))):
-            own = np.flatnonzero(np.asarray(side.labels) == name)
-            chosen = rng.permutation(own)[:count]
-            parts[place].append(np.arange(len(texts), len(texts) + len(chosen)))
-            texts.extend(side.texts[int(row)] for row in chosen)
+        learnt = rng.permutation(np.flatnonzero(np.asarray(by_category.train.labels) == name))
+        tested = rng.permutation(np.flatnonzero(np.asarray(by_category.test.labels) == name))
+        cuts = np.cumsum([train, train // 4, test // 4])
+        chosen = [learnt[: cuts[0]], tested[:test], learnt[cuts[0] : cuts[1]], learnt[cuts[1] : cuts[2]]]
+        for part, rows, side in zip(
+            parts, chosen, (by_category.train, by_category.test, *[by_category.train] * 2), strict=True
+        ):
+            part.append(np.arange(len(texts), len(texts) + len(rows)))
+            texts.extend(side.texts[int(row)] for row in rows)
     sentiment = torch.tensor([int(label[text] == "positive") for text in texts])
     category = torch.zeros(len(texts), dtype=torch.int64)
-    for number, rows in enumerate(zip(*parts, strict=True)):
-        category[torch.from_numpy(np.concatenate(rows))] = number
-    pairs = [[np.concatenate(side[at : at + 2]) for at in range(0, len(names), 2)] for side in parts]
-    grown = list(range(2, len(names) + 1, 2))
-    return (
+    for number, own in enumerate(zip(*parts, strict=True)):
+        category[torch.from_numpy(np.concatenate(own))] = number
+    pairs = [[np.concatenate(side[at : at + 2]) for at in range(0, len(names), 2)] for side in parts[:2]]
+    order = rng.permutation(len(names)).tolist()
+    first, second = ([part[place] for place in order] for part in parts[2:])
+    two = [2] * len(names)
+    return Gathered(
         texts,
-        Course(sentiment, parts[0], parts[1], [2] * len(names)),
-        Course(category, pairs[0], pairs[1], grown),
+        Course(sentiment, parts[0], parts[1], two),
+        Course(category, pairs[0], pairs[1], list(range(2, len(names) + 1, 2))),
+        Course(sentiment, first, second, two),
     )
