@@ -22,6 +22,7 @@ BENCHES = {
     "recommend-practice": "bench.recommend_practice",
     "purchase-practice": "bench.purchase_practice",
     "learning": "bench.learning",
+    "techniques": "bench.techniques",
     "continual": "bench.continual",
     "distill": "bench.distill",
     "robust": "bench.robust",

@@ -7,20 +7,18 @@ Encoding: titles, and whole product texts. `ratio` is to sentence-transformers' 
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from bench.apart import apart, peak_mb
 from bench.contract import Metric, Row
 from bench.data import chorus_items
 from shopkeeper.compute.device import set_threads
@@ -35,7 +33,6 @@ from shopkeeper.records import Item
 from shopkeeper.settings import Settings
 from shopkeeper.training.plan import FitSettings
 
-T = TypeVar("T")
 EPOCHS, TOKENS = 3, 64
 _GOOD = 2.6  # mean relevance, of 3, from which on a title answers a term
 
@@ -72,7 +69,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         "sentence-transformers, batch 64, bfloat16": train_tuned,
         "shopkeeper train": train_ours,
     }
-    trained = {name: _apart(trainer, data, pairs, seed) for name, trainer in trainers.items()}
+    trained = {name: apart(trainer, data, pairs, seed) for name, trainer in trainers.items()}
     rows = list(_training_rows(trained))
     for kind, count in (("titles", 6_000), ("product texts", 3_000)):
         encoders: dict[str, Callable[..., Encoded]] = {
@@ -82,7 +79,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
             "shopkeeper encode, PyTorch": encode_torch,
         }
         encoded = {
-            name: _apart(encoder, data, kind, count // (10 if quick else 1)) for name, encoder in encoders.items()
+            name: apart(encoder, data, kind, count // (10 if quick else 1)) for name, encoder in encoders.items()
         }
         rows.extend(_encoding_rows(kind, encoded))
     return rows
@@ -136,7 +133,7 @@ def train_ours(data: Path, count: int, seed: int) -> Trained:
         seed=seed,
     )
     seconds = time.perf_counter() - began - clock.seconds
-    return Trained(EPOCHS * len(taught.train) / seconds, _peak(), exam.mark(TorchEncoder(backbone)))
+    return Trained(EPOCHS * len(taught.train) / seconds, peak_mb(), exam.mark(TorchEncoder(backbone)))
 
 
 def train_default(data: Path, count: int, seed: int) -> Trained:
@@ -217,7 +214,13 @@ def _train_peer(data: Path, count: int, seed: int, arguments: dict[str, Any]) ->
     taught, _, exam, _ = lessons(data, count, seed)
     model = _peer()
     with tempfile.TemporaryDirectory() as scratch:
-        quiet: dict[str, Any] = {"save_strategy": "no", "report_to": "none", "disable_tqdm": True, "use_cpu": True, "seed": seed}
+        quiet: dict[str, Any] = {
+            "save_strategy": "no",
+            "report_to": "none",
+            "disable_tqdm": True,
+            "use_cpu": True,
+            "seed": seed,
+        }
         chosen = SentenceTransformerTrainingArguments(scratch, num_train_epochs=EPOCHS, **quiet, **arguments)
         began = time.perf_counter()
         table = Dataset.from_dict(
@@ -228,7 +231,7 @@ def _train_peer(data: Path, count: int, seed: int, arguments: dict[str, Any]) ->
         )
         SentenceTransformerTrainer(model, chosen, train_dataset=table, loss=MultipleNegativesRankingLoss(model)).train()
         seconds = time.perf_counter() - began
-    return Trained(EPOCHS * len(taught.train) / seconds, _peak(), exam.mark(_Peer(model)))
+    return Trained(EPOCHS * len(taught.train) / seconds, peak_mb(), exam.mark(_Peer(model)))
 
 
 def _peer() -> Any:
@@ -252,17 +255,7 @@ def _texts(data: Path, kind: str, count: int) -> list[str]:
 def _timed(encode: Callable[[], NDArray[np.float32]], count: int) -> Encoded:
     began = time.perf_counter()
     vectors = encode()
-    return Encoded(count / (time.perf_counter() - began), _peak(), unit(vectors))
-
-
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _apart(work: Callable[..., T], *arguments: object) -> T:
-    """Run in a fresh process, so that its peak memory is its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(work, *arguments).result()
+    return Encoded(count / (time.perf_counter() - began), peak_mb(), unit(vectors))
 
 
 def _training_rows(trained: dict[str, Trained]) -> list[Row]:

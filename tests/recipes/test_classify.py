@@ -13,6 +13,7 @@ from shopkeeper.recipes.method import Method
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.averaging import ExponentialAverage
+from shopkeeper.training.class_contrast import Contrast
 
 RNG = np.random.default_rng(0)
 WORDS = ["shoe", "shirt", "cup", "a", "b", "c", "d"]
@@ -104,3 +105,22 @@ def test_validation_shares_no_text_with_training():
 def test_what_cannot_be_learnt_is_said(settings, given, message):
     with pytest.raises(TrainingError, match=message):
         learn(given, tiny_bert(), settings)
+
+
+def test_few_labels_are_learnt_by_contrast_and_validation_teaches_in_the_end(settings):
+    method = Method(contrast=Contrast(steps=30, batch=16, layers=None, rate=3e-3), epochs=0, tokens=16, bfloat16=False)
+    few = TRAIN.take(np.arange(24))
+    taught = learn(few, tiny_bert(), settings, method=method, minutes=5)
+    assert method.few
+    assert right(taught, 1.0) > 0.9
+    assert taught.report.steps == 30
+
+
+def test_a_solved_head_knows_something_before_the_body_moves(settings):
+    solved = replace(QUICK, solve=True, epochs=0)
+    taught = learn(TRAIN, tiny_bert(), settings, method=solved, minutes=5)
+    assert taught.report.steps == 0
+    assert right(taught, 1.0) > 0.8
+    taught = learn(TRAIN, tiny_bert(), settings, method=replace(solved, epochs=2), minutes=5)
+    assert taught.report.scores[0][1] > -0.6, "validation begins well below log 2"
+    assert right(taught, 1.0) > 0.9

@@ -7,6 +7,7 @@ good, it alone is what is served.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ from shopkeeper.models.linear import LinearText
 from shopkeeper.models.text import Floats
 from shopkeeper.recipes.card_plots import class_plots, learning_plots
 from shopkeeper.recipes.linear_text import fit_linear
-from shopkeeper.recipes.method import Lesson, Method, prepare, teach
+from shopkeeper.recipes.method import Lesson, Method, gather, prepare, teach
 from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings
 from shopkeeper.training.augmentation import augmented
@@ -130,29 +131,31 @@ def learn(
         torch.manual_seed(seed)
         classifier = Classifier(base, classes=len(classes), dropout=method.dropout)
     classifier.to(pick_device(settings.compute))
-    prepare(classifier, method)
     scorer = TorchScorer(classifier, bf16=method.bfloat16)
 
     def validate() -> float:
         return -honest_scale(wanted, scorer.probabilities(valid.texts))[1]
 
-    shown: Sequence[str] = train.texts
-    labels = known
-    if method.augment is not None:
-        variants, rows = augmented(train.texts, method.augment, 1, np.random.default_rng(seed))
-        shown, labels = [*train.texts, *variants], np.concatenate([known, known[rows]])
-    report = teach(
-        classifier,
-        Lesson(tokenise(base, shown, "query", method.tokens), labels),
-        method,
-        minutes=settings.train.minutes if minutes is None else minutes,
-        seed=seed,
-        validate=validate,
-        hooks=hooks,
-        name=name,
-    )
+    def taught(texts: Sequence[str], labels: Ints) -> FitReport:
+        budget = settings.train.minutes if minutes is None else minutes
+        report = gather(classifier, texts, labels, classes, method, minutes=budget, seed=seed)
+        if method.epochs == 0:
+            return report
+        prepare(classifier, method)
+        shown, wanted_of = texts, labels
+        if method.augment is not None:
+            variants, rows = augmented(texts, method.augment, 1, np.random.default_rng(seed))
+            shown, wanted_of = [*texts, *variants], np.concatenate([labels, labels[rows]])
+        lesson = Lesson(tokenise(base, shown, "query", method.tokens), wanted_of)
+        return teach(classifier, lesson, method, minutes=budget, seed=seed, validate=validate, hooks=hooks, name=name)
+
+    came = copy.deepcopy(base.model.state_dict()) if method.few else {}
+    report = taught(train.texts, known)
     given = scorer.probabilities(valid.texts), linear.probabilities(valid.texts)
     share, scales, losses = blend(wanted, *given)
+    if method.few:  # what validation has chosen holds; now its labels, a tenth of the few, may teach as well
+        base.model.load_state_dict(came)
+        report = taught([*train.texts, *valid.texts], np.concatenate([known, wanted]))
     return Taught(classes, classifier, linear, share, scales, report, trainable_share(classifier), losses)
 
 

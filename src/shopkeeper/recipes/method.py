@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,11 @@ from shopkeeper.models.adapters import Adapter, adapt, name_of
 from shopkeeper.models.heads import Classifier
 from shopkeeper.training.adapting import adapter_hooks
 from shopkeeper.training.augmentation import Augmentation
+from shopkeeper.training.batching import Ints
 from shopkeeper.training.checkpoints import Checkpoint
+from shopkeeper.training.class_contrast import Contrast, contrast
 from shopkeeper.training.criteria import classes, generalised_cross_entropy
+from shopkeeper.training.few_shot import linear_head, pooled, readable, set_head
 from shopkeeper.training.freezing import GradualUnfreezing, open_top
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, Loss, fit
@@ -50,7 +53,10 @@ class Method:
         mix: Alpha of mixup; 0 for none.
         augment: Changes a text; each text is learnt from once as it is and once changed. None for as they are.
         hooks: Makers of adversarial attacks, weight averages and the like; each run gets fresh ones.
-        epochs: Passes over the examples at most.
+        contrast: First bring texts of one class close to each other, and solve the head: for few labels (SetFit).
+        solve: Solve the head by logistic regression before anything moves, so that it does not start from nothing and
+            pull the body about (LP-FT, Kumar et al. 2022). Contrast does so anyway.
+        epochs: Passes over the examples at most; 0 leaves it at contrast and the solved head.
         batch: Texts in a step.
         tokens: Tokens that a text is cut to.
         patience: Validations without improvement before stopping.
@@ -74,6 +80,8 @@ class Method:
     mix: float = 0.0
     augment: Augmentation | None = None
     hooks: tuple[Callable[[], Hook], ...] = ()
+    contrast: Contrast | None = None
+    solve: bool = False
     epochs: int = 4
     batch: int = 32
     tokens: int = 96
@@ -89,9 +97,15 @@ class Method:
             "optimiser": self.optimiser.__name__,
             "schedule": self.schedule.__name__,
             "augment": self.augment is not None,
+            "contrast": asdict(self.contrast) if self.contrast else {},
             "hooks": [type(make()).__name__ for make in self.hooks],
         }
         return values | named
+
+    @property
+    def few(self) -> bool:
+        """Whether contrast and a solved head are all there is: the way of few labels."""
+        return self.contrast is not None and self.epochs == 0
 
     def criterion(self) -> Criterion:
         """What it means to be right."""
@@ -143,6 +157,40 @@ def prepare(classifier: Classifier, method: Method) -> None:
         adapt(classifier.backbone, method.adapter)
         return
     open_top(classifier.model, None if method.gradual and method.open_layers is None else method.open_layers)
+
+
+def gather(
+    classifier: Classifier,
+    texts: Sequence[str],
+    labels: Ints,
+    names: Sequence[str],
+    method: Method,
+    *,
+    minutes: float,
+    seed: int,
+) -> FitReport:
+    """What comes before cross-entropy: texts of one class are brought together, and the head is solved.
+
+    Args:
+        classifier: Changed in place; not prepared yet.
+        texts: n texts.
+        labels: int64 (n,).
+        names: Name of each class; contrast reads it, in words, as one more example.
+        method: Its `contrast` and `solve`; nothing happens without either.
+        minutes: Wall-time budget.
+        seed: Of everything random.
+    """
+    report = FitReport(steps=0, epochs=0.0, seconds=0.0, losses=(), scores=(), best_step=0, stopped="epochs")
+    if method.contrast is not None:
+        texts, labels = [*texts, *(readable(name) for name in names)], np.concatenate([labels, np.arange(len(names))])
+        how = replace(method.contrast, minutes=min(minutes, method.contrast.minutes), longest=method.tokens)
+        report = contrast(classifier.backbone, texts, labels, how, seed=seed)
+        open_top(classifier.model, how.layers)
+    elif not method.solve:
+        return report
+    vectors = pooled(classifier.backbone, texts, bfloat16=method.bfloat16)
+    set_head(classifier, *linear_head(vectors, labels, len(names)))
+    return report
 
 
 def teach(

@@ -197,11 +197,16 @@ def readable(name: str) -> str:
     return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in spaced.split())
 
 
-def _headed(backbone: Backbone, matrix: Floats, bias: Floats) -> Classifier:
-    classifier = Classifier(backbone, classes=len(bias))
+def set_head(classifier: Classifier, matrix: Floats, bias: Floats) -> None:
+    """Give a classifier the head that `linear_head` found."""
     with torch.no_grad():
         classifier.linear.weight.copy_(torch.from_numpy(matrix))
         classifier.linear.bias.copy_(torch.from_numpy(bias))
+
+
+def _headed(backbone: Backbone, matrix: Floats, bias: Floats) -> Classifier:
+    classifier = Classifier(backbone, classes=len(bias))
+    set_head(classifier, matrix, bias)
     return classifier.to(next(backbone.model.parameters()).device).eval()
 
 
