@@ -78,6 +78,9 @@ class TrainSettings(_Section):
     )
     batch: int = Field(64, ge=2, description="Examples per optimiser step.")
     epochs: int = Field(3, ge=1, description="Passes over the examples at most; early stopping may end sooner.")
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="Seconds between two states of a run on disk, from which it goes on after a kill."
+    )
     layers: int = Field(
         -2, ge=-2, description="Top layers that learn: 0 the head only, -1 all, -2 as the recipe has it."
     )
@@ -96,6 +99,11 @@ class TrainSettings(_Section):
     mixup: float = Field(0.0, ge=0, description="Alpha of mixup; 0 for none.")
     augment: str = Field(
         "", description="Also learn from changed texts: delete, swap, typos, homophones, synonyms; several with commas."
+    )
+    contrast: int = Field(
+        0,
+        ge=-1,
+        description="Steps that bring texts of one class together before cross-entropy; 0 only where a class has fewer than 20 texts, in place of it; -1 never.",
     )
     lexicon: str = Field("", description="File of synonym groups for the augmentation by synonyms.")
 

@@ -43,6 +43,7 @@ def train_(
     r_drop: Annotated[float | None, typer.Option(help="Weight of R-Drop.")] = None,
     mixup: Annotated[float | None, typer.Option(help="Alpha of mixup.")] = None,
     augment: Annotated[str | None, typer.Option(help="delete, swap, typos, homophones, synonyms.")] = None,
+    contrast: Annotated[int | None, typer.Option(help="Steps that bring texts of one class together first.")] = None,
 ) -> None:
     """Fine-tune everything that the data allows; says what was skipped and why.
 
@@ -62,6 +63,7 @@ def train_(
         "r_drop": r_drop,
         "mixup": mixup,
         "augment": augment,
+        "contrast": contrast,
     }
     session: Session = context.obj
     settings = session.settings.override({f"train.{name}": value for name, value in asked.items() if value is not None})

@@ -33,11 +33,14 @@ from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.models.linear import LinearText
 from shopkeeper.models.text import Floats
 from shopkeeper.recipes.card_plots import class_plots, learning_plots
+from shopkeeper.recipes.known_texts import KnownTexts, fingerprints
 from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Lesson, Method, gather, prepare, teach
 from shopkeeper.recipes.techniques import with_techniques
-from shopkeeper.settings import Settings
+from shopkeeper.settings import Settings, TrainSettings
 from shopkeeper.training.augmentation import augmented
+from shopkeeper.training.checkpoints import Checkpoint
+from shopkeeper.training.class_contrast import Contrast
 from shopkeeper.training.freezing import trainable_share
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport
@@ -47,6 +50,7 @@ from shopkeeper.training.texts import tokenise
 Ints = NDArray[np.int64]
 _VALID, _MOST_VALID = 0.1, 2_000
 _SHARES = tuple(share / 10 for share in range(11))
+_FEW = 20  # texts of a typical class, below which contrast beats cross-entropy (bench few-shot)
 _LEAST_GAIN = 0.0005  # of log-loss, below which the simpler of two blends is taken
 
 
@@ -101,6 +105,7 @@ def learn(
     minutes: float | None = None,
     seed: int = 7,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
     name: str = "Learning classes",
 ) -> Taught:
     """Teach both models and find their blend.
@@ -114,6 +119,7 @@ def learn(
         minutes: Wall-time budget of the fine-tuning.
         seed: Of everything random.
         hooks: What else happens in the loop, such as tracking.
+        checkpoint: Where the state of the runs is kept.
         name: What the progress bar calls it.
 
     Raises:
@@ -136,9 +142,10 @@ def learn(
     def validate() -> float:
         return -honest_scale(wanted, scorer.probabilities(valid.texts))[1]
 
-    def taught(texts: Sequence[str], labels: Ints) -> FitReport:
+    def taught(texts: Sequence[str], labels: Ints, part: str) -> FitReport:
         budget = settings.train.minutes if minutes is None else minutes
-        report = gather(classifier, texts, labels, classes, method, minutes=budget, seed=seed)
+        first, second = (checkpoint.part(f"{part}-{n}") if checkpoint is not None else None for n in (1, 2))
+        report = gather(classifier, texts, labels, classes, method, minutes=budget, seed=seed, checkpoint=first)
         if method.epochs == 0:
             return report
         prepare(classifier, method)
@@ -147,15 +154,25 @@ def learn(
             variants, rows = augmented(texts, method.augment, 1, np.random.default_rng(seed))
             shown, wanted_of = [*texts, *variants], np.concatenate([labels, labels[rows]])
         lesson = Lesson(tokenise(base, shown, "query", method.tokens), wanted_of)
-        return teach(classifier, lesson, method, minutes=budget, seed=seed, validate=validate, hooks=hooks, name=name)
+        return teach(
+            classifier,
+            lesson,
+            method,
+            minutes=budget,
+            seed=seed,
+            validate=validate,
+            hooks=hooks,
+            checkpoint=second,
+            name=name,
+        )
 
     came = copy.deepcopy(base.model.state_dict()) if method.few else {}
-    report = taught(train.texts, known)
+    report = taught(train.texts, known, "train")
     given = scorer.probabilities(valid.texts), linear.probabilities(valid.texts)
     share, scales, losses = blend(wanted, *given)
     if method.few:  # what validation has chosen holds; now its labels, a tenth of the few, may teach as well
         base.model.load_state_dict(came)
-        report = taught([*train.texts, *valid.texts], np.concatenate([known, wanted]))
+        report = taught([*train.texts, *valid.texts], np.concatenate([known, wanted]), "all")
     return Taught(classes, classifier, linear, share, scales, report, trainable_share(classifier), losses)
 
 
@@ -171,6 +188,7 @@ def train_classifier(
     minutes: float | None = None,
     seed: int | None = None,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
     onnx: bool = True,
 ) -> Bundle:
     """Learn classes of texts and save both models and their blend as a bundle with a card.
@@ -186,13 +204,14 @@ def train_classifier(
         minutes: Wall-time budget; `settings.train.minutes` when None.
         seed: Of everything random; `settings.compute.seed` when None.
         hooks: What else happens in the loop, such as tracking.
+        checkpoint: Where the state of the runs is kept, so that they survive a kill; clear it once the bundle is safe.
         onnx: Export the int8 graph for serving.
 
     Raises:
         TrainingError: There are fewer than two classes, or no text.
     """
     seed = settings.compute.seed if seed is None else seed
-    method = method or with_techniques(Method(epochs=settings.train.epochs), settings.train)
+    method = method or with_techniques(method_for(train, settings.train), settings.train)
     set_threads(settings.compute)
     classes = checked(train)
     if test is None:
@@ -201,11 +220,20 @@ def train_classifier(
     test = test.take([row for row, label in enumerate(test.labels) if label in set(classes)])
     base = base or load_backbone(encoder_name(settings.models, languages(train.texts)), settings)
     taught = learn(
-        train, base, settings, method=method, minutes=minutes, seed=seed, hooks=hooks, name=f"Learning {task}"
+        train,
+        base,
+        settings,
+        method=method,
+        minutes=minutes,
+        seed=seed,
+        hooks=hooks,
+        checkpoint=checkpoint,
+        name=f"Learning {task}",
     )
     wanted = class_numbers(test.labels, taught.classes)
     given = taught.scorer().probabilities(test.texts)
-    arrays, values = taught.linear.save()
+    held = held_out(train, seed) if not method.few else np.zeros(len(train), dtype=np.bool_)  # as `learn` parts them
+    sides = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held)), test
     card = Card(
         task=task,
         name=f"{task.capitalize()}: {len(classes)} classes of texts",
@@ -214,16 +242,36 @@ def train_classifier(
         seed=seed,
         before={"test": {"linear": marks(wanted, taught.linear.probabilities(test.texts))}},
         after={"test": {"blend": marks(wanted, given)}},
-        notes=_notes(taught),
+        notes=notes(taught),
     )
-    if foldable(taught.classifier.backbone):
-        merge(taught.classifier.backbone)
+    known = KnownTexts(*(fingerprints(side.texts, side.labels) for side in sides))
+    return save_taught(folder, taught, card, known, wanted, given, onnx=onnx)
+
+
+def save_taught(
+    folder: Path, taught: Taught, card: Card, known: KnownTexts, wanted: Ints, given: Floats, *, onnx: bool
+) -> Bundle:
+    """Save both models, their blend and what they know; an adapter that is a change of weights is folded in.
+
+    Args:
+        folder: Must not exist.
+        taught: The models.
+        card: Of the bundle.
+        known: Which texts they have seen.
+        wanted: int64 (n,), classes of test texts, for plots.
+        given: float32 (n, k), probabilities of them.
+        onnx: Export the int8 graph as well.
+    """
+    backbone = taught.classifier.backbone
+    if foldable(backbone):
+        merge(backbone)
+    arrays, values = taught.linear.save()
     return save_bundle(
         folder,
         card,
         classifier=taught.classifier,
-        delta_of=base.name if taught.classifier.backbone.adapters is not None else "",
-        arrays=arrays,
+        delta_of=(card.base or backbone.name) if backbone.adapters is not None else "",
+        arrays=arrays | known.arrays(),
         parameters={
             "classes": list(taught.classes),
             "linear": values,
@@ -233,6 +281,14 @@ def train_classifier(
         onnx=onnx,
         plots=learning_plots(taught.report, "minus log-loss") | class_plots(wanted, given, tuple(taught.classes)),
     )
+
+
+def method_for(texts: Texts, asked: TrainSettings) -> Method:
+    """Fine-tuning by cross-entropy; contrast and a solved head where a typical class has fewer than 20 texts."""
+    typical = np.median(np.unique(np.asarray(texts.labels), return_counts=True)[1])
+    if typical < _FEW and asked.contrast == 0:
+        return Method(contrast=Contrast(), epochs=0)
+    return Method(epochs=asked.epochs)
 
 
 def blend(wanted: Ints, tuned: Floats, linear: Floats) -> tuple[float, tuple[float, float], dict[str, float]]:
@@ -316,11 +372,11 @@ def marks(wanted: Ints, shares: Floats) -> dict[str, Any]:
     return found
 
 
-def _notes(taught: Taught) -> str:
+def notes(taught: Taught) -> str:
+    """How the run went and what the blend is, for a card."""
     report = taught.report
     losses = ", ".join(f"{name} {value:.4f}" for name, value in taught.losses.items())
     return (
-        f"{report.steps} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s, ended by {report.stopped}; state of "
-        f"step {report.best_step} kept; {taught.learnt_share:.1%} of the parameters learnt. Log-loss on validation: "
+        f"{report}; state of step {report.best_step} kept; {taught.learnt_share:.1%} of the parameters learnt. Log-loss on validation: "
         f"{losses}. The fine-tuned model has {taught.share:.0%} of the blend, the linear one the rest."
     )

@@ -15,6 +15,7 @@ from shopkeeper.store.feeds.lexicon import read_lexicon
 from shopkeeper.training.adversarial import AWP, FGM, PGD, FreeLB
 from shopkeeper.training.augmentation import Augmentation, delete, one_of, swap, synonyms
 from shopkeeper.training.averaging import ExponentialAverage, StochasticWeightAveraging
+from shopkeeper.training.class_contrast import Contrast
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.optimisers import (
     Optimiser,
@@ -69,6 +70,7 @@ def with_techniques(method: Method, asked: TrainSettings) -> Method:
         agree=asked.r_drop or method.agree,
         mix=asked.mixup or method.mix,
         augment=augmentation(asked) or method.augment,
+        contrast=Contrast(steps=asked.contrast) if asked.contrast > 0 else method.contrast,
     )
 
 
