@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from shopkeeper.models.adapters import Adapter, adapt, name_of
 from shopkeeper.models.heads import Classifier
 from shopkeeper.training.adapting import adapter_hooks
 from shopkeeper.training.augmentation import Augmentation
-from shopkeeper.training.batching import Ints
+from shopkeeper.training.batching import Batches, Ints
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.class_contrast import Contrast, contrast
 from shopkeeper.training.criteria import classes, generalised_cross_entropy
@@ -25,6 +26,7 @@ from shopkeeper.training.few_shot import linear_head, pooled, readable, set_head
 from shopkeeper.training.freezing import GradualUnfreezing, open_top
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, Loss, fit
+from shopkeeper.training.memory import lessons
 from shopkeeper.training.optimisers import Optimiser, Schedule, adamw, layer_rates, warm_cosine
 from shopkeeper.training.regularisation import mixup, r_drop
 from shopkeeper.training.supervised import Criterion, Labelled, labelled, supervised
@@ -144,11 +146,20 @@ class Lesson:
         texts: n texts or pairs as token numbers.
         wanted: (n, ...), what is wanted of each, see `Labelled`.
         weights: float32 (n,), how much each counts; all alike when None.
+        rows: int64 (m,), which of them an epoch goes through, some perhaps more than once (`memory.rehearsed`); each
+            once when None. Weights are not for these.
     """
 
     texts: TokenRows
     wanted: NDArray[np.generic]
     weights: NDArray[np.float32] | None = field(default=None)
+    rows: Ints | None = field(default=None)
+
+    def batches(self, size: int) -> Batches[Labelled]:
+        """What an epoch goes through, in batches of at most `size`."""
+        if self.rows is None:
+            return labelled(self.texts, self.wanted, size, weights=self.weights)
+        return lessons(self.texts, torch.from_numpy(np.ascontiguousarray(self.wanted)), self.rows, size)
 
 
 def prepare(classifier: Classifier, method: Method) -> None:
@@ -200,6 +211,7 @@ def teach(
     *,
     minutes: float,
     seed: int,
+    loss: Loss[Labelled] | None = None,
     validate: Callable[[], float] | None = None,
     hooks: Sequence[Hook] = (),
     checkpoint: Checkpoint | None = None,
@@ -213,17 +225,18 @@ def teach(
         method: How.
         minutes: Wall-time budget.
         seed: Of everything random.
+        loss: What to make small; the method's own when None.
         validate: Score of the classifier as it stands, higher is better.
         hooks: More hooks, such as tracking.
         checkpoint: Where the state of the run is kept.
         name: What the progress bar calls it.
     """
-    loss = method.loss()
+    loss = loss or method.loss()
     own: list[Hook] = [make() for make in method.hooks]
     if method.gradual:
         own.append(GradualUnfreezing(classifier.model))
     own.extend(adapter_hooks(classifier.backbone))
-    examples = labelled(lesson.texts, lesson.wanted, method.batch, weights=lesson.weights)
+    examples = lesson.batches(method.batch)
     settings = method.settings(classifier, minutes)
     with ExitStack() as stack:
         if method.epochs > 1 and not method.gradual and pays(classifier.backbone, lesson.texts):
