@@ -23,6 +23,8 @@ from shopkeeper.evaluation.classification import accuracy, macro_f1
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.models.adapters import AdaLora, Bottleneck, Ia3, Lora, Prefix, Prompt
 from shopkeeper.models.backbones import load_backbone
+from shopkeeper.models.blended import mixed
+from shopkeeper.models.heads import TorchScorer
 from shopkeeper.models.text import Floats
 from shopkeeper.recipes.classify import learn
 from shopkeeper.recipes.method import Method
@@ -58,7 +60,7 @@ TASKS: Mapping[str, Task] = {
     "shopping": Task(
         lambda data, _: shopping(data),
         "e5-small",
-        Method(open_layers=4, rate=1e-4, epochs=2, tokens=128, batch=32),
+        Method(open_layers=4, rate=1e-4, epochs=1, tokens=96, batch=32),
         minutes=25,
     ),
     "topics": Task(
@@ -162,10 +164,11 @@ def run(
             )
             seconds += time.perf_counter() - began
             wanted = class_numbers(test.labels, taught.classes)
-            scorer = taught.scorer()
-            linear.add(wanted, taught.linear.probabilities(test.texts))
-            tuned.add(wanted, replace(taught, share=1.0).scorer().probabilities(test.texts))
-            blended.add(wanted, scorer.probabilities(test.texts))
+            first = TorchScorer(taught.classifier, bf16=True).probabilities(test.texts)
+            second = taught.linear.probabilities(test.texts)
+            linear.add(wanted, second)
+            tuned.add(wanted, first)
+            blended.add(wanted, mixed(first, second, taught.share, taught.scales))
             shares.append(taught.share)
             learnt = taught.learnt_share
             notes = f"{taught.report.steps} steps, ended by {taught.report.stopped}, best {taught.report.best_step}"
