@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,10 @@ class Cut(Hook):
             raise ConnectionAbortedError
 
 
-def train(folder, *hooks, settings=SETTINGS):
+def train(folder, *hooks, settings=SETTINGS, of="", twist=0.0):
     model = Net(dropout=0.3)
+    with torch.no_grad():
+        next(model.parameters())[0] += twist
     report = fit(
         model,
         examples(),
@@ -41,7 +44,7 @@ def train(folder, *hooks, settings=SETTINGS):
         settings,
         validate=lambda: accuracy(model),
         hooks=hooks,
-        checkpoint=folder and Checkpoint(folder, seconds=0),
+        checkpoint=folder and Checkpoint(folder, of, seconds=0),
         seed=5,
     )
     return model, report
@@ -58,20 +61,64 @@ def test_a_run_that_is_cut_ends_like_one_that_is_not(tmp_path, cuts):
     assert report.losses == expected.losses
     assert report.scores == expected.scores
     assert report.best_step == expected.best_step
+    assert report.resumed == cuts[-1] - 1, "the plug was pulled before the state of that step was written"
+    assert ("taken up at step" in str(report)) == (report.resumed > 0)
+    assert [place.name for place in (tmp_path / "run").iterdir()] == ["state"]
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, replace(SETTINGS, patience=2), replace(SETTINGS, minutes=0.2 / 60)])
+def test_a_run_that_ended_is_not_run_again_until_its_folder_is_cleared(tmp_path, settings):
+    class Slow(Hook):
+        def step(self, run):
+            time.sleep(0.02)
+
+    model, report = train(tmp_path / "run", Slow(), settings=settings)
+    again, found = train(tmp_path / "run", Cut(report.steps), settings=settings)
+    assert torch.equal(weights(model), weights(again))
+    assert (found.losses, found.scores, found.stopped) == (report.losses, report.scores, report.stopped)
+    assert found.resumed == report.steps
+    Checkpoint(tmp_path / "run").clear()
+    assert list(tmp_path.iterdir()) == []
+    assert train(tmp_path / "run")[1].resumed == 0
+
+
+@pytest.mark.parametrize("other", [{"settings": replace(SETTINGS, epochs=1)}, {"of": "other data"}, {"twist": 0.5}])
+def test_a_run_with_other_settings_data_or_weights_does_not_take_up_the_state(tmp_path, other):
+    with pytest.raises(ConnectionAbortedError):
+        train(tmp_path / "run", Cut(4))
+    report = train(tmp_path / "run", **other)[1]
+    assert report.resumed == 0
+    assert report.losses == train(None, **other)[1].losses
+
+
+def test_a_loss_that_is_no_number_leaves_no_state_that_leads_there(tmp_path):
+    class Spoil(Hook):
+        def step(self, run):
+            if run.step == 3:
+                run.loss = lambda model, batch: loss(model, batch) * float("nan")
+
+    with pytest.raises(TrainingError, match="became nan"):
+        train(tmp_path / "run", Spoil())
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_run_does_not_take_up_the_state(tmp_path):
-    with pytest.raises(ConnectionAbortedError):
-        train(tmp_path / "run", Cut(4))
-    other = FitSettings(epochs=1, rate=0.02, bfloat16=False)
-    assert train(tmp_path / "run", settings=other)[1].losses == train(None, settings=other)[1].losses
+def test_parts_of_one_work_lie_in_its_folder_and_go_with_it(tmp_path):
+    work = Checkpoint(tmp_path / "work", "data", 5.0)
+    part = work.part("first")
+    assert (part.of, part.seconds) == ("data", 5.0)
+    work.write({"a": torch.ones(2)}, {"run": "one"})
+    part.write({"a": torch.zeros(2)}, {"run": "two"})
+    work.write({"a": torch.ones(2)}, {"run": "one"})
+    assert part.read("two")[0]["a"].sum() == 0
+    assert part.read("one") is None
+    work.clear()
+    assert part.read("two") is None
 
 
 def test_a_damaged_state_is_named(tmp_path):
     with pytest.raises(ConnectionAbortedError):
         train(tmp_path / "run", Cut(4))
-    (tmp_path / "run" / "state.safetensors").write_bytes(b"\0" * 40)
+    (tmp_path / "run" / "state" / "state.safetensors").write_bytes(b"\0" * 40)
     with pytest.raises(TrainingError, match="Remove the folder"):
         train(tmp_path / "run")
 

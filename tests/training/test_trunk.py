@@ -7,8 +7,10 @@ from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.heads import Classifier
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.criteria import classes
 from shopkeeper.training.freezing import frozen_layers, layer_count, open_top
+from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitSettings, fit
 from shopkeeper.training.supervised import labelled, supervised
 from shopkeeper.training.texts import tokenise
@@ -89,6 +91,50 @@ def test_a_wholly_frozen_body_is_kept_to_its_end():
         expected = made(*texts.batch(rows))
         with trunk.using(rows):
             assert torch.allclose(made(*texts.batch(rows)), expected, atol=0.02)
+
+
+def test_a_run_that_was_cut_off_finds_the_same_bits(tmp_path):
+    class Cut(Hook):
+        def step(self, run):
+            if run.step == 6:
+                raise ConnectionAbortedError
+
+    def train(*hooks):
+        made = classifier("bert")
+        texts = tokenise(made.backbone, TEXTS, "passage", 16)
+        settings = FitSettings(epochs=4, rate=1e-3, bfloat16=False)
+        with Trunk(made.backbone, texts).attached() as trunk:
+            loss = trunk.loss(supervised(classes()))
+            kept = Checkpoint(tmp_path / "run", seconds=0)
+            report = fit(made, labelled(texts, LABELS, 4), loss, settings, hooks=[trunk, *hooks], checkpoint=kept)
+        return report, trunk
+
+    whole, first = train()
+    Checkpoint(tmp_path / "run").clear()
+    with pytest.raises(ConnectionAbortedError):
+        train(Cut())
+    report, second = train()
+    assert report.resumed == 5
+    assert report.losses == whole.losses
+    for name, value in first.state().items():
+        assert torch.equal(second.state()[name], value)
+
+
+def test_texts_that_went_through_together_do_so_again():
+    made = classifier("bert")
+    texts = tokenise(made.backbone, TEXTS, "passage", 16)
+    one, other = Trunk(made.backbone, texts), Trunk(made.backbone, texts)
+    for rows in ([0, 1, 2], [2, 3], [4, 1]):
+        with one.using(rows):
+            pass
+    other.restore(one.state())
+    with other.using([4, 7, 2]):
+        pass
+    groups = other.state()["groups"]
+    assert groups[:8].tolist() == [0, 0, 0, 1, 2, -1, -1, 3]
+    with other.using([3, 5]):
+        pass
+    assert torch.equal(other.state()["groups"][:5], one.state()["groups"][:5])
 
 
 def test_nothing_frozen_is_refused():

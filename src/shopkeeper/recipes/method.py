@@ -179,6 +179,7 @@ def gather(
     *,
     minutes: float,
     seed: int,
+    checkpoint: Checkpoint | None = None,
 ) -> FitReport:
     """What comes before cross-entropy: texts of one class are brought together, and the head is solved.
 
@@ -190,12 +191,13 @@ def gather(
         method: Its `contrast` and `solve`; nothing happens without either.
         minutes: Wall-time budget.
         seed: Of everything random.
+        checkpoint: Where the state of the contrast is kept.
     """
     report = FitReport(steps=0, epochs=0.0, seconds=0.0, losses=(), scores=(), best_step=0, stopped="epochs")
     if method.contrast is not None:
         texts, labels = [*texts, *(readable(name) for name in names)], np.concatenate([labels, np.arange(len(names))])
         how = replace(method.contrast, minutes=min(minutes, method.contrast.minutes), longest=method.tokens)
-        report = contrast(classifier.backbone, texts, labels, how, seed=seed)
+        report = contrast(classifier.backbone, texts, labels, how, seed=seed, checkpoint=checkpoint)
         open_top(classifier.model, how.layers)
     elif not method.solve:
         return report
@@ -240,9 +242,9 @@ def teach(
     settings = method.settings(classifier, minutes)
     with ExitStack() as stack:
         if method.epochs > 1 and not method.gradual and pays(classifier.backbone, lesson.texts):
-            loss = stack.enter_context(
-                Trunk(classifier.backbone, lesson.texts, bfloat16=method.bfloat16).attached()
-            ).loss(loss)
+            trunk = Trunk(classifier.backbone, lesson.texts, bfloat16=method.bfloat16)
+            loss = stack.enter_context(trunk.attached()).loss(loss)
+            own.append(trunk)
         return fit(
             classifier,
             examples,

@@ -27,7 +27,7 @@ _TINY = 1e-12
 class _Push(Hook):
     """Common to those that push hidden states: every loss of the run is watched, the plain one costs nothing more."""
 
-    def __init__(self, size: float, weight: float, at: nn.Module | None) -> None:
+    def __init__(self, size: float = 0.05, weight: float = 1.0, at: nn.Module | None = None) -> None:
         self._size, self._weight, self._at = size, weight, at
         self._seen: list[Tensor] = []
 
@@ -84,9 +84,6 @@ class FGM(_Push):
         at: Push the input of this module instead of that of the lowest learning layer.
     """
 
-    def __init__(self, size: float = 0.05, weight: float = 1.0, at: nn.Module | None = None) -> None:
-        super().__init__(size, weight, at)
-
     def gradients(self, run: Run, batch: Any, share: float) -> None:
         """Push by the gradient that the plain loss left, and add the gradient found there."""
         seen = self._entered()
@@ -95,16 +92,10 @@ class FGM(_Push):
         self._seen = []
 
 
-class PGD(_Push):
-    """Several steps up, each drawn back into a ball (Madry et al. 2018); learns from the last place.
+class _Climb(_Push):
+    """Common to those that push in several steps."""
 
-    Args:
-        size: Radius of the ball, as a share of the length of the states of a text.
-        steps: Steps up; 1 is FGM.
-        stride: Length of a step as a share in the same sense; 1.5 times what would reach the edge when None.
-        weight: What the pushed loss counts beside the plain one.
-        at: Push the input of this module instead of that of the lowest learning layer.
-    """
+    _reach = 1.0  # the usual steps together, as a share of the way to the edge
 
     def __init__(
         self,
@@ -115,7 +106,21 @@ class PGD(_Push):
         at: nn.Module | None = None,
     ) -> None:
         super().__init__(size, weight, at)
-        self._steps, self._stride = steps, 1.5 * size / steps if stride is None else stride
+        self._steps, self._stride = steps, self._reach * size / steps if stride is None else stride
+
+
+class PGD(_Climb):
+    """Several steps up, each drawn back into a ball (Madry et al. 2018); learns from the last place.
+
+    Args:
+        size: Radius of the ball, as a share of the length of the states of a text.
+        steps: Steps up; 1 is FGM.
+        stride: Length of a step as a share in the same sense; 1.5 times what would reach the edge when None.
+        weight: What the pushed loss counts beside the plain one.
+        at: Push the input of this module instead of that of the lowest learning layer.
+    """
+
+    _reach = 1.5
 
     def gradients(self, run: Run, batch: Any, share: float) -> None:
         """Climb with gradients of the states alone, then add the gradient of the weights at the top."""
@@ -130,7 +135,7 @@ class PGD(_Push):
         self._seen = []
 
 
-class FreeLB(_Push):
+class FreeLB(_Climb):
     """Several steps up from a random place, learning at each of them (Zhu et al. 2020): no pass is for the climb alone.
 
     The plain gradient stays in, too. Unlike in the paper each pass draws its own dropout.
@@ -142,17 +147,6 @@ class FreeLB(_Push):
         weight: What the mean of the pushed losses counts beside the plain one.
         at: Push the input of this module instead of that of the lowest learning layer.
     """
-
-    def __init__(
-        self,
-        size: float = 0.05,
-        steps: int = 2,
-        stride: float | None = None,
-        weight: float = 1.0,
-        at: nn.Module | None = None,
-    ) -> None:
-        super().__init__(size, weight, at)
-        self._steps, self._stride = steps, size / steps if stride is None else stride
 
     def gradients(self, run: Run, batch: Any, share: float) -> None:
         """Add the mean gradient of the weights over the places of the climb."""

@@ -11,7 +11,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,19 @@ class Checkpoint:
     """Where a run keeps its state, and how often it writes it.
 
     Attributes:
-        folder: Made when first written; removed when the run has ended. A run that finds a state of the same run there
-            goes on from it.
+        folder: Made when first written. A run that finds a state of the same run there goes on from it, also from its
+            end: whoever owns the folder clears it once the result is safe.
+        of: What is learnt from and how, in a word that changes when either does; a state under another is not taken up.
         seconds: Wall time between two writes; 0 writes after every step.
     """
 
     folder: Path
+    of: str = ""
     seconds: float = 60.0
+
+    def part(self, name: str) -> Checkpoint:
+        """One for another run of the same work, cleared together with this one."""
+        return replace(self, folder=self.folder / name)
 
     def write(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Replace what is there, whole or not at all.
@@ -44,20 +50,19 @@ class Checkpoint:
         Raises:
             TrainingError: The disk is full or not writable; what was there before is kept.
         """
-        aside = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex}")
-        old = self.folder.with_name(f".{self.folder.name}.old")
+        aside = self.folder / f".{uuid.uuid4().hex}"
         try:
             aside.mkdir(parents=True)
             save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, aside / _TENSORS)
-            (aside / _VALUES).write_text(json.dumps(values), encoding="utf-8")
+            (aside / _VALUES).write_text(json.dumps({"of": self.of, **values}), encoding="utf-8")
             for name in (_TENSORS, _VALUES):
                 with (aside / name).open("rb") as file:
                     os.fsync(file.fileno())
-            shutil.rmtree(old, ignore_errors=True)
-            if self.folder.exists():
-                self.folder.rename(old)
-            aside.rename(self.folder)
-            shutil.rmtree(old, ignore_errors=True)
+            shutil.rmtree(self._old, ignore_errors=True)
+            if self._state.exists():
+                self._state.rename(self._old)
+            aside.rename(self._state)
+            shutil.rmtree(self._old, ignore_errors=True)
         except (OSError, SafetensorError) as error:
             raise TrainingError(
                 f"The checkpoint cannot be written: {error}.",
@@ -71,19 +76,19 @@ class Checkpoint:
         """The state written last, None when there is none or it is of a run with other settings or data.
 
         Args:
-            run: What identifies the run: a state under another name is not taken up.
+            run: What identifies the run beside `of`: a state under another name is not taken up.
 
         Raises:
             TrainingError: It is damaged.
         """
-        place = self.folder
-        if not place.is_dir():  # a kill between the two renames leaves the one before
-            place = self.folder.with_name(f".{self.folder.name}.old")
+        place = (
+            self._state if self._state.is_dir() else self._old
+        )  # a kill between the two renames leaves the one before
         if not (place / _VALUES).is_file():
             return None
         try:
             values: dict[str, Any] = json.loads((place / _VALUES).read_text(encoding="utf-8"))
-            if values["run"] != run:
+            if (values["of"], values["run"]) != (self.of, run):
                 return None
             return load_file(place / _TENSORS), values
         except (OSError, SafetensorError, ValueError, KeyError) as error:
@@ -92,9 +97,16 @@ class Checkpoint:
             ) from error
 
     def clear(self) -> None:
-        """Remove it: the run is over."""
+        """Remove the folder: what was learnt is safe, or is not worth going on with."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.rmtree(self.folder.with_name(f".{self.folder.name}.old"), ignore_errors=True)
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def _old(self) -> Path:
+        return self.folder / ".old"
 
 
 def pack_optimiser(optimiser: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.text import Floats
 from shopkeeper.training.batching import Batches, Ints
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.freezing import layer_count, open_top
 from shopkeeper.training.loop import fit
 from shopkeeper.training.objectives import supervised_contrastive
@@ -62,6 +63,7 @@ def contrast(
     unlabelled: Sequence[str] = (),
     weights: Floats | None = None,
     seed: int = 0,
+    checkpoint: Checkpoint | None = None,
 ) -> FitReport:
     """Bring texts of one class close to each other, by supervised contrast within the batch, in place.
 
@@ -73,6 +75,7 @@ def contrast(
         unlabelled: More texts. Each is a class of its own that comes twice into a batch, apart by dropout alone.
         weights: float (n,), how often a text is drawn, relative to others of its class.
         seed: Of everything random.
+        checkpoint: Where the state of the run is kept.
     """
     tokens = tokenise(backbone, [*texts, *unlabelled], "", min(settings.longest, backbone.max_length))
     draws = Draws(tokens, labels, settings, weights)
@@ -90,7 +93,14 @@ def contrast(
     attached: AbstractContextManager[object] = trunk.attached() if trunk is not None else nullcontext()
     with attached:
         report = fit(
-            backbone.model, draws, trunk.loss(loss) if trunk is not None else loss, plan, seed=seed, name="contrast"
+            backbone.model,
+            draws,
+            trunk.loss(loss) if trunk is not None else loss,
+            plan,
+            hooks=[trunk] if trunk is not None else [],
+            checkpoint=checkpoint,
+            seed=seed,
+            name="contrast",
         )
     for parameter, open_before in zip(backbone.model.parameters(), before, strict=True):
         parameter.requires_grad = open_before

@@ -62,7 +62,8 @@ def fit(
         validate: Score of the model as it stands, higher is better; called before the first step, then
             `settings.checks` times an epoch. Without it there is no early stopping and the last state is kept.
         hooks: What else happens between the steps, see `hooks.Hook`.
-        checkpoint: Where to keep the state of the run, so that it survives a kill; None keeps nothing.
+        checkpoint: Where to keep the state of the run, so that it survives a kill; None keeps nothing. It is not cleared
+            at the end: until the result is safe, another call goes on from the last state.
         seed: Order of examples, dropout and anything else random.
         name: What the progress bar calls it.
 
@@ -82,17 +83,16 @@ def fit(
     with torch.random.fork_rng(devices=devices), span(name, steps, "steps") as progress, closing(hooks):
         torch.manual_seed(seed)
         run = Run(model, loss, settings, settings.optimiser(groups), validate, progress, per_epoch, hooks, checkpoint)
-        run.identity = _identity(model, settings, per_epoch, seed)
+        run.identity = _identity(model, settings, per_epoch, seed, weights=checkpoint is not None)
         try:
             stopped = run.epochs(examples, np.random.default_rng(seed))
+            run.write(ended=stopped)
         except KeyboardInterrupt:
             stopped = "interrupted"
         call(hooks, "finish", run)
         model.eval()
         report = run.report(stopped)
         call(hooks, "end", run, report)
-        if checkpoint is not None and stopped != "interrupted":
-            checkpoint.clear()
         return report
 
 
@@ -103,10 +103,13 @@ class Run:
         model: What is being trained.
         loss: Its loss.
         step: Optimiser steps done.
+        resumed: How many of them an earlier run did that was cut off.
         place: Epoch, counted from 1, and how many of its steps are done.
         steps: Optimiser steps that all epochs would take.
         losses: Training loss of each step.
         scores: (step, validation score) of each check.
+        order: State of the generator from which the order of the current epoch was drawn.
+        ended: How an earlier run ended that got no farther than that; None while there is something left to do.
     """
 
     def __init__(
@@ -130,7 +133,9 @@ class Run:
         self.steps = per_epoch * settings.epochs
         self.identity = ""
         self.started = self.written = time.monotonic()
-        self.step = 0
+        self.step = self.resumed = 0
+        self.ended: Stop | None = None
+        self.order: Mapping[str, Any] = {}
         self.place = (1, 0)
         self.losses: list[float] = []
         self.scores: list[tuple[int, float]] = []
@@ -141,12 +146,14 @@ class Run:
         """Go through all epochs, from the checkpoint if there is one, and say why the run ended."""
         call(self.hooks, "start", self)
         resumed = self._resume(rng)
+        if self.ended is not None:
+            return self.ended
         if resumed is None:
             self.check()
         gap = max(1, round(self.per_epoch / self.settings.checks))
         first, done = self.place
         for epoch in range(first, self.settings.epochs + 1):
-            order = dict(rng.bit_generator.state)
+            self.order = dict(rng.bit_generator.state)
             batches = examples.epoch(rng)
             if done:
                 for _ in range(done * self.settings.accumulate):
@@ -167,12 +174,13 @@ class Run:
                 if number % gap == 0 and self.per_epoch - number >= gap // 2:
                     self.check()
                 self.place = (epoch, number)
-                self._write(order)
+                self.write()
             self.check()
             if self.impatient:
                 return "patience"
             self.place, done = (epoch + 1, 0), 0
-            self._write(dict(rng.bit_generator.state))
+            self.order = dict(rng.bit_generator.state)
+            self.write()
         return "epochs"
 
     def advance(self, batches: Sequence[Any], epoch: int, number: int) -> None:
@@ -185,6 +193,8 @@ class Run:
             value = self.value(batch) / len(batches)
             found = float(value.detach())
             if not math.isfinite(found):
+                if self.checkpoint is not None:
+                    self.checkpoint.clear()  # it would lead here again
                 raise TrainingError(
                     f"The loss became {found * len(batches)}.",
                     where=f"{self.progress.name}, epoch {epoch}, step {number}: {_preview(batch)}",
@@ -265,6 +275,7 @@ class Run:
             scores=tuple(self.scores),
             best_step=self.best[1] if self.best_state else self.step,
             stopped=stopped,
+            resumed=self.resumed,
         )
 
     def _score(self) -> float:
@@ -277,9 +288,11 @@ class Run:
         self.best = (score, self.step)
         self.best_state = [p.detach().clone() for p in self.parameters]
 
-    def _write(self, order: Mapping[str, Any]) -> None:
-        """Write a checkpoint when it is time; `order` is the generator's state from which the current epoch was drawn."""
-        if self.checkpoint is None or time.monotonic() - self.written < self.checkpoint.seconds:
+    def write(self, ended: Stop | None = None) -> None:
+        """Write a checkpoint when it is time, and in any case when the run has `ended`."""
+        if self.checkpoint is None or self.ended is not None:
+            return
+        if ended is None and time.monotonic() - self.written < self.checkpoint.seconds:
             return
         moments, plain = pack_optimiser(self.optimiser)
         tensors = {f"model.{name}": value for name, value in self._learning().items()}
@@ -296,7 +309,8 @@ class Run:
             "scores": self.scores,
             "best": self.best,
             "optimiser": plain,
-            "order": order,
+            "order": self.order,
+            "ended": ended,
         }
         self.checkpoint.write(tensors, values)
         self.written = time.monotonic()
@@ -313,13 +327,15 @@ class Run:
         unpack_optimiser(self.optimiser, _under("optimiser.", tensors), values["optimiser"])
         self.best_state = [tensors[f"best.{place}"] for place in range(len(_under("best.", tensors)))]
         self.best = (float(values["best"][0]), int(values["best"][1]))
-        self.step, self.losses = int(values["step"]), list(values["losses"])
+        self.step = self.resumed = int(values["step"])
+        self.losses = list(values["losses"])
         self.place = (int(values["place"][0]), int(values["place"][1]))
         self.scores = [(int(step), float(score)) for step, score in values["scores"]]
         self.started = time.monotonic() - float(values["seconds"])
         for number, hook in enumerate(self.hooks):
             hook.restore(_under(f"hook{number}.", tensors))
         rng.bit_generator.state = values["order"]
+        self.ended = values["ended"]
         self.progress.advance(self.step, resumed=f"at step {self.step}")
         return tensors["random"]
 
@@ -333,11 +349,14 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _identity(model: nn.Module, settings: FitSettings, per_epoch: int, seed: int) -> str:
-    """What a checkpoint must agree in to be of the same run: settings, seed, length and the shapes that learn."""
+def _identity(model: nn.Module, settings: FitSettings, per_epoch: int, seed: int, *, weights: bool) -> str:
+    """What a checkpoint must agree in to be of the same run: settings, seed, length, what learns, the weights it starts from."""
     shapes = [(name, tuple(p.shape)) for name, p in model.named_parameters() if p.requires_grad]
     text = json.dumps([settings.describe(), per_epoch, seed, shapes], default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    for parameter in model.parameters() if weights else ():
+        digest.update(parameter.detach().cpu().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _train_mode(model: nn.Module) -> None:

@@ -57,6 +57,7 @@ class FitReport:
         losses: Training loss of each step.
         scores: (step, validation score) of each check; step 0 is before training.
         best_step: Step whose state the model now holds; `steps` when there was no validation.
+        resumed: Steps that an earlier run did which was cut off, and whose checkpoint this one took up.
     """
 
     steps: int
@@ -66,6 +67,12 @@ class FitReport:
     scores: tuple[tuple[int, float], ...]
     best_step: int
     stopped: Stop
+    resumed: int = 0
+
+    def __str__(self) -> str:
+        """For people: the beginning of a sentence on what was kept."""
+        taken_up = f", taken up at step {self.resumed}" if self.resumed else ""
+        return f"{self.steps} steps, {self.epochs:.1f} epochs, {self.seconds:.0f} s{taken_up}, ended by {self.stopped}"
 
     @property
     def before(self) -> float | None:

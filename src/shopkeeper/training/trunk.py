@@ -4,11 +4,14 @@ Frozen layers without dropout say the same about a text in every epoch. `Trunk` 
 time a text comes by and, inside `using`, lets the layers below answer from memory; outside of it the model is what it
 always was. Layers are skipped by standing in for their `forward`, so that parameters keep their names and any
 architecture with a stack of layers works.
+
+A text's output depends in its last bits on the texts beside it. As a hook, a trunk keeps in checkpoints which texts went
+through the lower layers together, so that a run that is taken up finds the same bits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +24,7 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.models.backbone import Backbone, run
 from shopkeeper.training.batching import Ints
 from shopkeeper.training.freezing import frozen_layers, layer_stack
+from shopkeeper.training.hooks import Hook
 from shopkeeper.training.supervised import Labelled
 from shopkeeper.training.texts import TokenRows
 
@@ -36,7 +40,7 @@ def pays(backbone: Backbone, *texts: TokenRows) -> bool:
     return tokens * backbone.dimension * 2 <= _MOST_BYTES
 
 
-class Trunk:
+class Trunk(Hook):
     """The lower layers of a backbone that do not learn, and what they said about some texts.
 
     Args:
@@ -61,6 +65,7 @@ class Trunk:
         self._texts, self._bfloat16 = texts, bfloat16
         self._current: Tensor | None = None
         self._known = np.zeros(len(texts.ids), dtype=np.bool_)
+        self._groups = np.full(len(texts.ids), -1, dtype=np.int64)  # texts of one number went through together
         self._starts = np.concatenate([[0], np.cumsum(texts.lengths)])
         self._kept = torch.zeros((int(self._starts[-1]), backbone.dimension), dtype=torch.bfloat16)
 
@@ -73,8 +78,8 @@ class Trunk:
     def using(self, rows: Ints | Sequence[int]) -> Iterator[None]:
         """Within, one or more forward passes over the texts `rows`, padded to the longest, begin above the trunk."""
         wanted = np.unique(np.asarray(rows, dtype=np.int64))
-        if len(missing := wanted[~self._known[wanted]]):
-            self._fill(missing)
+        for group in self._together(wanted[~self._known[wanted]]):
+            self._fill(group)
         self._current = self._padded(rows)
         try:
             yield
@@ -108,6 +113,24 @@ class Trunk:
                     del layer.forward
                 else:
                     layer.forward = earlier
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Which texts went through together."""
+        return {"groups": torch.from_numpy(self._groups)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Let them go through together again, when one of them comes by."""
+        self._groups = state["groups"].numpy().copy()
+        self._known[:] = False
+
+    def _together(self, missing: Ints) -> Iterator[Ints]:
+        """The groups that `missing` texts belong to; those that never came by become one."""
+        groups = self._groups[missing]
+        for number in np.unique(groups[groups >= 0]):
+            yield np.flatnonzero(self._groups == number)
+        if len(fresh := missing[groups < 0]):
+            self._groups[fresh] = self._groups.max() + 1
+            yield fresh
 
     def _standing_in(self, layer: nn.Module, *, first: bool) -> Callable[..., Any]:
         original = layer.forward
