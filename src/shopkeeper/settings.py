@@ -81,6 +81,10 @@ class TrainSettings(_Section):
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="Seconds between two states of a run on disk, from which it goes on after a kill."
     )
+    update: bool = Field(
+        False,
+        description="Classes of texts: teach the live model what came since, in place of learning everything anew.",
+    )
     layers: int = Field(
         -2, ge=-2, description="Top layers that learn: 0 the head only, -1 all, -2 as the recipe has it."
     )

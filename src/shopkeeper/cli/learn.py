@@ -30,6 +30,9 @@ def train_(
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget of one recipe, default train.minutes.")] = None,
     strict: Annotated[bool, typer.Option(help="Exit with 3 when a recipe was skipped.")] = False,
+    update: Annotated[
+        bool | None, typer.Option("--update", help="Teach live classifiers of texts only what came since.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the examples at most.")] = None,
     layers: Annotated[int | None, typer.Option(help="Top layers that learn: 0 the head only, -1 all.")] = None,
     adapter: Annotated[str | None, typer.Option(help="lora, dora, adalora, ia3, prefix, prompt or bottleneck.")] = None,
@@ -50,6 +53,7 @@ def train_(
     Each option is the setting of the same name in the section train, for this run.
     """
     asked = {
+        "update": update,
         "epochs": epochs,
         "layers": layers,
         "adapter": adapter,

@@ -29,6 +29,7 @@ from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
 from shopkeeper.recipes.tuned import Options, tuned_values, with_tuned
+from shopkeeper.recipes.update import update_classifier
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
@@ -178,7 +179,11 @@ class _Lesson:
         if task not in TASKS:
             self._fine_tunable()
             texts = texts_for(self.past, task)
-            return train_classifier(texts, self.settings, folder, task=task, minutes=self.minutes, hooks=hooks)
+            live = self.registry.live(task) if self.settings.train.update else None
+            how: Any = {"minutes": self.minutes, "hooks": hooks}
+            if live is not None:
+                return update_classifier(live, texts, self.settings, folder, **how)
+            return train_classifier(texts, self.settings, folder, task=task, **how)
         shelf = Shelf(self.store.catalogue.scan())
         if not len(shelf):
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")
