@@ -33,8 +33,11 @@ class Cut(Hook):
             raise ConnectionAbortedError
 
 
-def train(folder, *hooks, settings=SETTINGS, of="", twist=0.0):
+def train(folder, *hooks, settings=SETTINGS, of="", twist=0.0, pooler=0.0):
     model = Net(dropout=0.3)
+    if pooler:
+        model.pooler = torch.nn.Linear(2, 2)
+        torch.nn.init.constant_(model.pooler.weight, pooler)
     with torch.no_grad():
         next(model.parameters())[0] += twist
     report = fit(
@@ -89,6 +92,12 @@ def test_a_run_with_other_settings_data_or_weights_does_not_take_up_the_state(tm
     report = train(tmp_path / "run", **other)[1]
     assert report.resumed == 0
     assert report.losses == train(None, **other)[1].losses
+
+
+def test_a_pooler_that_is_drawn_anew_makes_no_other_run(tmp_path):
+    with pytest.raises(ConnectionAbortedError):
+        train(tmp_path / "run", Cut(4), pooler=1.0)
+    assert train(tmp_path / "run", pooler=2.0)[1].resumed == 3
 
 
 def test_a_loss_that_is_no_number_leaves_no_state_that_leads_there(tmp_path):

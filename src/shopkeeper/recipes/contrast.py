@@ -25,6 +25,7 @@ from shopkeeper.recipes.pairs import Answers, Pair
 from shopkeeper.records import Item
 from shopkeeper.training.adapting import adapter_hooks
 from shopkeeper.training.batching import Buckets, Ints
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.freezing import layer_count, open_top
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, fit
@@ -146,15 +147,15 @@ def teach(
     seed: int,
     adapter: Adapter | None = None,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Marks, Marks, FitReport]:
     """Fine-tune `backbone` in place; returns its marks before and after, and what happened."""
     encoder = TorchEncoder(backbone, bf16=settings.bfloat16)
     rng = np.random.default_rng(seed)
-    marks: list[Marks] = []
+    found = _Found()
 
     def validate() -> float:
-        marks.append(exam.mark(encoder))
-        return float(marks[-1].reciprocal_rank.mean())
+        return found.note(exam.mark(encoder))
 
     if adapter is not None:
         adapt(backbone, adapter)
@@ -188,7 +189,8 @@ def teach(
             loss,
             settings,
             validate=validate,
-            hooks=[*adapter_hooks(backbone), *hooks],
+            hooks=[found, *trunks, *adapter_hooks(backbone), *hooks],
+            checkpoint=checkpoint,
             seed=seed,
             name="Teaching the encoder the shop's words",
         )
@@ -196,9 +198,41 @@ def teach(
         with torch.no_grad():
             for parameter, before in old:
                 parameter.copy_(before.lerp(parameter, options.halfway))
-        return marks[0], exam.mark(encoder), report
-    best = [step for step, _ in report.scores].index(report.best_step)
-    return marks[0], marks[best], report
+        return found.before, exam.mark(encoder), report
+    return found.before, found.best, report
+
+
+class _Found(Hook):
+    """What the first validation found and what the best one did, which is of the state that is kept."""
+
+    def __init__(self) -> None:
+        self._marks: list[Marks] = []
+
+    @property
+    def before(self) -> Marks:
+        return self._marks[0]
+
+    @property
+    def best(self) -> Marks:
+        return self._marks[-1]
+
+    def note(self, marks: Marks) -> float:
+        """Take a validation in; its mean reciprocal rank is the score."""
+        score = float(marks.reciprocal_rank.mean())
+        if not self._marks:
+            self._marks = [marks, marks]
+        elif score > float(self.best.reciprocal_rank.mean()):
+            self._marks[1] = marks
+        return score
+
+    def state(self) -> Mapping[str, Tensor]:
+        """Both."""
+        pairs = enumerate(self._marks)
+        return {str(n): torch.from_numpy(np.stack([own.reciprocal_rank, own.recall])) for n, own in pairs}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on with them."""
+        self._marks = [Marks(*state[name].numpy()) for name in sorted(state)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from shopkeeper.models.serving import STATIC, Encoders, encoders
 from shopkeeper.recipes.behaviour import train_behaviour
 from shopkeeper.recipes.classify import train_classifier
 from shopkeeper.recipes.domain import domain_base, train_domain
-from shopkeeper.recipes.fingerprint import fingerprint
+from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
 from shopkeeper.recipes.fusion import train_fusion
 from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
@@ -34,6 +34,7 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.runs import open_run
 from shopkeeper.training.tracking import trackers
@@ -92,6 +93,8 @@ def train(
 ) -> Iterator[Outcome]:
     """Run the recipes; each result is added to the registry and made live at once, each run keeps its folder.
 
+    A run that was killed goes on from its last state, below ``<home>/checkpoints``, when the same is asked for again.
+
     Args:
         store: What the shop knows.
         settings: `settings.train.minutes` is the budget of one recipe when `minutes` is None.
@@ -127,6 +130,7 @@ def train(
                 for plot in (bundle.folder / "plots").glob("*.png"):
                     run.plot(plot.stem, plot.read_bytes())
             registry.promote(task, version)
+            Checkpoint(checkpoint_folder(settings, task)).clear()
         except TrainingError as error:
             run.fail(str(error))
             yield Outcome(task, skipped=str(error), seconds=time.monotonic() - began)
@@ -148,10 +152,14 @@ class _Lesson:
     registry: Registry
     minutes: float | None
 
+    def checkpoint(self, task: str, *about: object) -> Checkpoint:
+        return checkpoint(self.store, self.settings, task, self.minutes, self._encoder(), *about)
+
     def learn(self, task: str, folder: Path, hooks: Sequence[Hook]) -> Bundle:
         if task == FIRST:
             self._fine_tunable()
-            return train_domain(self.past, self.settings, folder, minutes=self.minutes, hooks=hooks)
+            kept = self.checkpoint(task)
+            return train_domain(self.past, self.settings, folder, minutes=self.minutes, hooks=hooks, checkpoint=kept)
         if task == "relevance":
             self._fine_tunable()
             relevance = self._tuned(task, RelevanceOptions())
@@ -163,6 +171,7 @@ class _Lesson:
                 minutes=self.minutes,
                 options=relevance,
                 hooks=hooks,
+                checkpoint=self.checkpoint(task, relevance),
             )
         if task == "purchase":
             self._fine_tunable()
@@ -175,12 +184,14 @@ class _Lesson:
                 minutes=self.minutes,
                 options=purchase,
                 hooks=hooks,
+                checkpoint=self.checkpoint(task, purchase),
             )
         if task not in TASKS:
             self._fine_tunable()
             texts = texts_for(self.past, task)
             live = self.registry.live(task) if self.settings.train.update else None
-            how: Any = {"minutes": self.minutes, "hooks": hooks}
+            kept = self.checkpoint(task, texts.texts, texts.labels, live.name if live else "")
+            how: Any = {"minutes": self.minutes, "hooks": hooks, "checkpoint": kept}
             if live is not None:
                 return update_classifier(live, texts, self.settings, folder, **how)
             return train_classifier(texts, self.settings, folder, task=task, **how)

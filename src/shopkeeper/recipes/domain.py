@@ -27,6 +27,7 @@ from shopkeeper.recipes.domain_texts import related, texts_of
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.freezing import open_top
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings
@@ -45,6 +46,7 @@ def train_domain(
     minutes: float | None = None,
     options: DomainOptions | None = None,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> Bundle:
     """Go on pretraining on the shop's own texts and save the body as a bundle with a card.
 
@@ -59,6 +61,7 @@ def train_domain(
         minutes: Wall-time budget; `settings.train.minutes` when None.
         options: What may be varied.
         hooks: What else happens in the loop, such as tracking.
+        checkpoint: Where the state of the run is kept, so that it survives a kill; clear it once the bundle is safe.
 
     Raises:
         TrainingError: There are too few texts, or the backbone cannot learn in this way.
@@ -85,7 +88,7 @@ def train_domain(
         checks=2,
         patience=3,
     )
-    report = lesson.learn(chosen, seed, hooks)
+    report = lesson.learn(chosen, seed, hooks, checkpoint)
     if report.best_step > 0:
         base.source = f"{base.source or base.name}, then {objective} on the shop's texts"
     card = Card(
@@ -120,7 +123,4 @@ def _notes(report: FitReport, lesson: Lesson) -> str:
         if lesson.speaks
         else "The loss is of texts that have to find their other half in the batch"
     )
-    return (
-        f"{report.steps} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s, ended by {report.stopped}. {kept} "
-        f"{measure}; before is the base with an untrained head."
-    )
+    return f"{report}. {kept} {measure}; before is the base with an untrained head."

@@ -16,6 +16,7 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.lm_heads import Denoiser, LanguageModel
 from shopkeeper.recipes.domain_texts import Related
 from shopkeeper.training.batching import Batches
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 from shopkeeper.training.pretraining import (
@@ -91,7 +92,9 @@ class Lesson:
         """Does the loss measure words, so that a perplexity makes sense?"""
         return bool(self.heads)
 
-    def learn(self, settings: FitSettings, seed: int, hooks: Sequence[Hook]) -> FitReport:
+    def learn(
+        self, settings: FitSettings, seed: int, hooks: Sequence[Hook], checkpoint: Checkpoint | None = None
+    ) -> FitReport:
         """Train in place."""
         device = next(self.model.parameters()).device
 
@@ -106,6 +109,7 @@ class Lesson:
             settings,
             validate=validate,
             hooks=hooks,
+            checkpoint=checkpoint,
             seed=seed,
             name="Reading the shop's texts",
         )

@@ -44,6 +44,7 @@ from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.batching import Ints
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.freezing import trainable_share
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport
@@ -89,6 +90,7 @@ def train_purchase(
     minutes: float | None = None,
     options: PurchaseOptions | None = None,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
     onnx: bool = True,
 ) -> Bundle:
     """Fine-tune a pair classifier on what customers looked at and bought, and save it as a bundle with a card.
@@ -102,6 +104,7 @@ def train_purchase(
         minutes: Wall-time budget of the fit; `settings.train.minutes` when None.
         options: What may be varied.
         hooks: What else happens in the loop, such as tracking.
+        checkpoint: Where the state of the run is kept, so that it survives a kill; clear it once the bundle is safe.
         onnx: Export the int8 graph for serving.
 
     Raises:
@@ -119,7 +122,7 @@ def train_purchase(
     straighten(classifier, periods.valid)
     before = probabilities(classifier, periods.test)
     budget = settings.train.minutes if minutes is None else minutes
-    report = teach_buyers(classifier, periods, method, minutes=budget, seed=seed, hooks=hooks)
+    report = teach_buyers(classifier, periods, method, minutes=budget, seed=seed, hooks=hooks, checkpoint=checkpoint)
     learnt = trainable_share(classifier)
     straighten(classifier, periods.valid)
     after = probabilities(classifier, periods.test)
@@ -195,6 +198,7 @@ def teach_buyers(
     minutes: float,
     seed: int,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> FitReport:
     """Fine-tune in place on the training period, stopping early by log-loss on validation.
 
@@ -216,6 +220,7 @@ def teach_buyers(
         seed=seed,
         validate=validate,
         hooks=hooks,
+        checkpoint=checkpoint,
         name="Learning who buys what",
     )
 
@@ -258,7 +263,6 @@ def _counts(periods: Periods) -> dict[str, Any]:
 def _notes(report: FitReport, share: float) -> str:
     first, last = report.losses[:10], report.losses[-10:]
     return (
-        f"{report.steps} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s, ended by {report.stopped}; state of step "
-        f"{report.best_step} kept; {share:.0%} of the parameters learnt. Training loss {sum(first) / len(first):.3f} -> "
+        f"{report}; state of step {report.best_step} kept; {share:.0%} of the parameters learnt. Training loss {sum(first) / len(first):.3f} -> "
         f"{sum(last) / len(last):.3f}. Before is the untrained head, straightened on validation like the trained one."
     )

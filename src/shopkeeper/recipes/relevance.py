@@ -41,6 +41,7 @@ from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.records import Item
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings
 
@@ -59,6 +60,7 @@ def train_relevance(
     minutes: float | None = None,
     options: RelevanceOptions | None = None,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
     onnx: bool = True,
 ) -> Bundle:
     """Fine-tune an encoder on the shop and save it as a bundle with a card.
@@ -72,6 +74,7 @@ def train_relevance(
         minutes: Wall-time budget; `settings.train.minutes` when None.
         options: What may be varied.
         hooks: What else happens in the loop, such as tracking.
+        checkpoint: Where the state of the run is kept, so that it survives a kill; clear it once the bundle is safe.
         onnx: Export the int8 graph for serving.
 
     Raises:
@@ -89,9 +92,9 @@ def train_relevance(
     base.max_length = min(base.max_length, options.item_tokens)
     answers = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
     exam = Exam(lessons, answers, options, np.random.default_rng(seed))
-    chosen = fit_settings(settings, options, lessons, minutes)
-    batch = settings.train.batch
     asked = method_of(settings, options)
+    chosen = fit_settings(settings, asked, lessons, minutes)
+    batch = settings.train.batch
     before, after, report = teach(
         base,
         lessons,
@@ -103,6 +106,7 @@ def train_relevance(
         seed=seed,
         adapter=asked.adapter,
         hooks=[*(make() for make in asked.hooks), *hooks],
+        checkpoint=checkpoint,
     )
     card = Card(
         task="relevance",
@@ -135,7 +139,7 @@ def method_of(settings: Settings, options: RelevanceOptions) -> Method:
         SettingsError: Something is asked for that contrastive teaching has no use for.
     """
     asked = settings.train
-    for name in ("smoothing", "r_drop", "mixup", "augment"):
+    for name in ("smoothing", "r_drop", "mixup", "augment", "contrast"):
         if getattr(asked, name):
             raise SettingsError(
                 "Teaching an encoder has no labels to which this applies.",
@@ -145,11 +149,8 @@ def method_of(settings: Settings, options: RelevanceOptions) -> Method:
     return with_techniques(Method(open_layers=None, rate=options.rate), asked)
 
 
-def fit_settings(
-    settings: Settings, options: RelevanceOptions, lessons: Lessons, minutes: float | None = None
-) -> FitSettings:
-    """How the loop is run."""
-    asked = method_of(settings, options)
+def fit_settings(settings: Settings, asked: Method, lessons: Lessons, minutes: float | None = None) -> FitSettings:
+    """How the loop is run; `asked` is what `method_of` gives."""
     return FitSettings(
         epochs=settings.train.epochs,
         minutes=settings.train.minutes if minutes is None else minutes,
@@ -225,7 +226,6 @@ def _notes(report: FitReport, before: Marks, after: Marks, exam: Exam) -> str:
         else f"MRR changed by {gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}, paired bootstrap)."
     )
     return (
-        f"{report.steps} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s, ended by {report.stopped}; "
-        f"state of step {report.best_step} kept. {kept} "
+        f"{report}; state of step {report.best_step} kept. {kept} "
         f"Validation: {len(exam.queries)} queries, each among {len(exam.pool)} items."
     )

@@ -61,9 +61,19 @@ class RelevanceTrials:
         base.max_length = min(base.max_length, options.item_tokens)
         answers = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
         exam = Exam(lessons, answers, options, np.random.default_rng(seed))
-        plan, batch = relevance.fit_settings(self.settings, options, lessons), self.settings.train.batch
-        hooks = [Pruning(trial)]
-        _, after, _ = contrast.teach(base, lessons, answers, exam, plan, options, batch=batch, seed=seed, hooks=hooks)
+        asked = relevance.method_of(self.settings, options)
+        _, after, _ = contrast.teach(
+            base,
+            lessons,
+            answers,
+            exam,
+            relevance.fit_settings(self.settings, asked, lessons),
+            options,
+            batch=self.settings.train.batch,
+            seed=seed,
+            adapter=asked.adapter,
+            hooks=[*(make() for make in asked.hooks), Pruning(trial)],
+        )
         return Tried(float(after.reciprocal_rank.mean()), after.reciprocal_rank)
 
 

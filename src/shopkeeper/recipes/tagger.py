@@ -29,6 +29,7 @@ from shopkeeper.models.tagger import Member, Tagger, TextTagger, decoded, scored
 from shopkeeper.models.tagger_bundle import save_tagger
 from shopkeeper.recipes.tagger_baseline import LinearOptions, counts, train_linear
 from shopkeeper.settings import Settings
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 from shopkeeper.training.optimisers import layer_rates
@@ -88,6 +89,7 @@ def train_tagger(
     minutes: float | None = None,
     options: TaggerOptions | None = None,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> Bundle:
     """Learn to find mentions and save the tagger as a bundle; `models.tagger_bundle.read_tagger` opens it.
 
@@ -101,6 +103,7 @@ def train_tagger(
         minutes: Wall-time budget of the backbone; `settings.train.minutes` when None.
         options: What may be varied.
         hooks: Passed to the loop that fine-tunes the backbone, for example adversarial training.
+        checkpoint: Where the state of the runs is kept, so that they survive a kill; clear it once the bundle is safe.
 
     Raises:
         TrainingError: Nothing is marked, or no title is left to choose by.
@@ -127,7 +130,9 @@ def train_tagger(
         base.model.to(pick_device(settings.compute))
         minutes = settings.train.minutes if minutes is None else minutes
         chosen = _settings(base, settings, minutes, options)
-        own, report = teach(base, train, dev, tags, lexicon, chosen, options, seed=seed, hooks=hooks)
+        own, report = teach(
+            base, train, dev, tags, lexicon, chosen, options, seed=seed, hooks=hooks, checkpoint=checkpoint
+        )
         members.append(own)
         notes.append(_note("Backbone", report))
     tagger, alone = blended(members, dev)
@@ -155,6 +160,7 @@ def teach(
     *,
     seed: int,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Member, FitReport]:
     """Fine-tune `base` in place as a tagger, stopping early by span F1 on `dev`."""
     buckets = _BUCKETS if options.lexicon else 0
@@ -168,7 +174,9 @@ def teach(
         ).to(base.model.device)
     base.model.get_input_embeddings().requires_grad_(False)
     if options.rehearsal > 0:
-        rehearse(base, reader, train, replace(settings, minutes=settings.minutes * options.rehearsal), options, seed)
+        part = checkpoint.part("rehearsal") if checkpoint is not None else None
+        shorter = replace(settings, minutes=settings.minutes * options.rehearsal)
+        rehearse(base, reader, train, shorter, options, seed, part)
         settings = replace(settings, minutes=settings.minutes * (1 - options.rehearsal))
     member = Member(tagger, reader)
     report = fit(
@@ -178,6 +186,7 @@ def teach(
         settings,
         validate=lambda: micro_f1(counts(TextTagger([member], bf16=True), dev)),
         hooks=hooks,
+        checkpoint=checkpoint,
         seed=seed,
         name="Learning to find mentions",
     )
@@ -185,7 +194,13 @@ def teach(
 
 
 def rehearse(
-    base: Backbone, reader: Reader, train: Marked, settings: FitSettings, options: TaggerOptions, seed: int
+    base: Backbone,
+    reader: Reader,
+    train: Marked,
+    settings: FitSettings,
+    options: TaggerOptions,
+    seed: int,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Let the body guess masked characters of the titles, in place: it learns to read them one by one."""
     mask = base.tokenizer.mask_token_id
@@ -203,6 +218,7 @@ def rehearse(
         guess,
         replace(settings, rates={"decoder": 10.0}),
         validate=lambda: -mean_loss(model, exam, guess),
+        checkpoint=checkpoint,
         seed=seed,
         name="Reading the titles",
     )
@@ -255,7 +271,4 @@ def _unseen(train: Marked, dev: Marked) -> Marked:
 
 
 def _note(name: str, report: FitReport) -> str:
-    return (
-        f"{name}: {report.steps} steps, {report.epochs:.1f} epochs, {report.seconds:.0f} s, ended by {report.stopped}; "
-        f"state of step {report.best_step} kept, span F1 {report.best or 0:.4f} on development titles unseen in training."
-    )
+    return f"{name}: {report}; state of step {report.best_step} kept, span F1 {report.best or 0:.4f} on development titles unseen in training."
