@@ -71,7 +71,9 @@ TASKS: Mapping[str, Task] = {
         minutes=25,
     ),
     "banking77": Task(
-        lambda data, _: banking(data), "minilm", Method(open_layers=6, rate=2e-4, epochs=6, tokens=48, batch=32)
+        lambda data, _: banking(data),
+        "minilm",
+        Method(open_layers=None, solve=True, rate=1e-4, head_rate=1.0, epochs=6, tokens=48, batch=64),
     ),
     "banking77-10": Task(
         lambda data, draw: banking(data, 10, draw=draw),
@@ -81,7 +83,7 @@ TASKS: Mapping[str, Task] = {
     "phrasebank": Task(
         lambda data, fold: phrasebank(data, fold),
         "minilm",
-        Method(open_layers=6, rate=1e-4, epochs=5, tokens=96, batch=32),
+        Method(open_layers=None, solve=True, rate=1e-4, head_rate=1.0, epochs=4, tokens=96, batch=32),
         repeats=5,
     ),
     "finfe": Task(
