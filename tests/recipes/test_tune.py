@@ -5,17 +5,20 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 from test_purchase import two_tastes
 from toybackbone import toy_backbone
 from toyshop import toy_store
 
 from shopkeeper.errors import InputError
+from shopkeeper.models.bundle import save_bundle
+from shopkeeper.models.card import Card
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes import curriculum
 from shopkeeper.recipes.contrast import RelevanceOptions
 from shopkeeper.recipes.purchase import PurchaseOptions
 from shopkeeper.recipes.search_spaces import PURCHASE, RELEVANCE
-from shopkeeper.recipes.tune import tune
+from shopkeeper.recipes.tune import load_start, tune
 from shopkeeper.recipes.tuned import judge, keep, tuned_values, with_tuned
 from shopkeeper.settings import load
 from shopkeeper.training.runs import list_runs
@@ -104,6 +107,22 @@ def test_a_recipe_is_tuned_on_validation_and_goes_on_when_called_again(tmp_path,
     kept = json.loads(again.file.read_text())
     assert kept["values"] == (dict(again.report.best.values) if again.verdict.better else {})
     assert len(kept["trials"]) == 3
+
+
+def test_a_search_starts_where_training_does_from_the_backbone_that_has_read_the_shop(tmp_path):
+    toy_backbone(layers=2).save(tmp_path / "encoder")
+    chosen = settings(tmp_path).override({"models.encoder": str(tmp_path / "encoder")})
+    reader = toy_backbone(seed=5, layers=2)
+    card = Card(task="domain")
+    bundle = save_bundle(
+        tmp_path / "read", card, backbone=reader, onnx=False, parameters={"encoder": str(tmp_path / "encoder")}
+    )
+    registry = Registry(chosen.bundles)
+    registry.promote("domain", registry.add(bundle.folder))
+    started = load_start(str(tmp_path / "encoder"), chosen)
+    for one, other in zip(started.model.parameters(), reader.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert not torch.equal(next(toy_backbone(layers=2).model.parameters()), next(started.model.parameters()))
 
 
 def test_other_tasks_cannot_be_tuned(tmp_path):

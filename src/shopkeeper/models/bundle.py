@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from shopkeeper.errors import ModelError
 from shopkeeper.models import checksums
@@ -78,7 +79,6 @@ class Bundle:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The named arrays saved with it, empty when there are none."""
-        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
         if not (self.folder / _ARRAYS).is_file():
@@ -222,7 +222,7 @@ def save_bundle(
         capabilities = _write_graphs(aside, backbone, classifier, onnx) + capabilities
         write_card(aside, replace(card, capabilities=capabilities))
         aside.rename(folder)
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise ModelError(
             f"The bundle cannot be written: {error}.", where=str(folder), cure="Check the disk and the values."
         ) from error

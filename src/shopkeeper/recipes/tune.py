@@ -17,8 +17,10 @@ from shopkeeper.evaluation.plots import drawable, search_history
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.choice import encoder_name
+from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.contrast import RelevanceOptions
 from shopkeeper.recipes.curriculum import known_past
+from shopkeeper.recipes.domain import domain_base
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.purchase import PurchaseOptions
 from shopkeeper.recipes.purchase_moments import gather_periods
@@ -71,7 +73,8 @@ def tune(
         trials: Of the whole search.
         minutes: Wall time of this call.
         workers: Processes; they share the threads.
-        load: Loads the backbone anew for each trial; what `settings.models` names when None.
+        load: Loads the backbone anew for each trial; when None what training starts from: the live one that has read the
+            shop's texts, or what `settings.models` names.
 
     Raises:
         InputError: The task cannot be tuned.
@@ -80,10 +83,11 @@ def tune(
     encoder = encoder_name(settings.models, (item.language for item in store.catalogue.scan()))
     share = max(1, threads(settings.compute) // workers)
     each = settings.model_copy(update={"compute": settings.compute.model_copy(update={"threads": share})})
-    load = load or partial(load_backbone, encoder, each)
+    load = load or partial(load_start, encoder, each)
     space, start, objective = _problem(store, each, task, load)
     folder = settings.home / "tuned"
     about = [task, encoder, settings.compute.seed, settings.train.model_dump(), fingerprint(store), str(space), start]
+    about.append(Registry(settings.bundles).live_version("domain"))
     mark = hashlib.blake2b(json.dumps(about, default=str).encode(), digest_size=6).hexdigest()
     report = search(
         objective,
@@ -98,6 +102,11 @@ def tune(
     verdict = judge(report)
     file = keep(settings.home, task, report, verdict, encoder=encoder)
     return Tuning(report, verdict, file, _draw(report, task, folder))
+
+
+def load_start(encoder: str, settings: Settings) -> Backbone:
+    """The backbone from which training starts: the live one that has read the shop's texts, or the encoder as it came."""
+    return domain_base(Registry(settings.bundles), encoder) or load_backbone(encoder, settings)
 
 
 def _problem(

@@ -44,13 +44,13 @@ class TokenRows:
 
 
 def tokenise(backbone: Backbone, texts: Sequence[str], side: str, longest: int) -> TokenRows:
-    """Single texts, with the prefix of `side` (``query`` or ``passage``), cut to `longest` tokens."""
+    """Single texts, with the prefix of `side` (``query`` or ``passage``), cut to `longest` tokens or what the model takes."""
     prefix = backbone.prefixes.get(side, "")
     return _rows(backbone, [prefix + _clean(text, longest) for text in texts], longest, pairs=False)
 
 
 def tokenise_pairs(backbone: Backbone, firsts: Sequence[str], seconds: Sequence[str], longest: int) -> TokenRows:
-    """Pairs of texts, cut together to `longest` tokens, always from the longer of the two.
+    """Pairs of texts, cut together to `longest` tokens or what the model takes, always from the longer of the two.
 
     A tokenizer without a template for pairs (most causal models) sees the two texts on two lines, as in serving.
     """
@@ -65,7 +65,7 @@ def _rows(
 ) -> TokenRows:
     tokenizer = Tokenizer.from_str(backbone.tokenizer.backend_tokenizer.to_str())
     tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length=longest, strategy="longest_first")
+    tokenizer.enable_truncation(max_length=min(longest, backbone.max_length), strategy="longest_first")
     ids: list[list[int]] = []
     types: list[list[int]] = []
     filler = int(backbone.tokenizer.pad_token_id or 0)
