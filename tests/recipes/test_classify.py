@@ -8,7 +8,7 @@ from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.adapters import Lora
-from shopkeeper.recipes.classify import Texts, blend, held_out, learn, train_classifier
+from shopkeeper.recipes.classify import Texts, blend, held_out, learn, method_for, train_classifier
 from shopkeeper.recipes.method import Method
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
@@ -124,3 +124,18 @@ def test_a_solved_head_knows_something_before_the_body_moves(settings):
     taught = learn(TRAIN, tiny_bert(), settings, method=replace(solved, epochs=2), minutes=5)
     assert taught.report.scores[0][1] > -0.6, "validation begins well below log 2"
     assert right(taught, 1.0) > 0.9
+
+
+def test_texts_without_labels_help_where_labels_are_few(settings):
+    method = Method(contrast=Contrast(steps=30, batch=16, layers=None, rate=3e-3), epochs=0, tokens=16, bfloat16=False)
+    few = TRAIN.take(np.arange(8))
+    taught = learn(few, tiny_bert(), settings, unlabelled=TRAIN.texts[8:150], method=method, minutes=5)
+    assert right(taught, 1.0) > 0.9
+    assert taught.classifier.classes == 2
+
+
+def test_few_labels_choose_contrast_and_many_do_not():
+    asked = Settings().train
+    assert method_for(TRAIN.take(np.arange(16)), asked).few
+    assert not method_for(TRAIN, asked).few
+    assert not method_for(TRAIN.take(np.arange(16)), asked.model_copy(update={"contrast": -1})).few

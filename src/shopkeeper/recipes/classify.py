@@ -33,9 +33,10 @@ from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.models.linear import LinearText
 from shopkeeper.models.text import Floats
 from shopkeeper.recipes.card_plots import class_plots, learning_plots
+from shopkeeper.recipes.few_labels import gather
 from shopkeeper.recipes.known_texts import KnownTexts, fingerprints
 from shopkeeper.recipes.linear_text import fit_linear
-from shopkeeper.recipes.method import Lesson, Method, gather, prepare, teach
+from shopkeeper.recipes.method import Lesson, Method, prepare, teach
 from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings, TrainSettings
 from shopkeeper.training.augmentation import augmented
@@ -101,6 +102,7 @@ def learn(
     settings: Settings,
     *,
     valid: Texts | None = None,
+    unlabelled: Sequence[str] = (),
     method: Method | None = None,
     minutes: float | None = None,
     seed: int = 7,
@@ -115,6 +117,7 @@ def learn(
         base: Backbone to start from, changed in place.
         settings: `settings.train.minutes` when `minutes` is None.
         valid: Texts that choose the state, the scales and the blend.
+        unlabelled: Texts of the same kind without labels, read where labels are few (`Method.contrast`).
         method: How; the measured default when None.
         minutes: Wall-time budget of the fine-tuning.
         seed: Of everything random.
@@ -145,7 +148,17 @@ def learn(
     def taught(texts: Sequence[str], labels: Ints, part: str) -> FitReport:
         budget = settings.train.minutes if minutes is None else minutes
         first, second = (checkpoint.part(f"{part}-{n}") if checkpoint is not None else None for n in (1, 2))
-        report = gather(classifier, texts, labels, classes, method, minutes=budget, seed=seed, checkpoint=first)
+        report = gather(
+            classifier,
+            texts,
+            labels,
+            classes,
+            method,
+            unlabelled=unlabelled if part == "all" else (),
+            minutes=budget,
+            seed=seed,
+            checkpoint=first,
+        )
         if method.epochs == 0:
             return report
         prepare(classifier, method)
@@ -183,6 +196,7 @@ def train_classifier(
     *,
     task: str,
     test: Texts | None = None,
+    unlabelled: Sequence[str] = (),
     base: Backbone | None = None,
     method: Method | None = None,
     minutes: float | None = None,
@@ -199,6 +213,7 @@ def train_classifier(
         folder: Where the bundle goes; must not exist.
         task: What the classes are of, e.g. ``sentiment``.
         test: Texts looked at once, at the end; a tenth of `train` when None.
+        unlabelled: Texts of the same kind without labels, read where labels are few.
         base: Backbone to start from; chosen by the texts' language when None.
         method: How to fine-tune; the default one with what `settings.train` asks for when None.
         minutes: Wall-time budget; `settings.train.minutes` when None.
@@ -223,6 +238,7 @@ def train_classifier(
         train,
         base,
         settings,
+        unlabelled=[text for text in unlabelled if text not in {*test.texts}],
         method=method,
         minutes=minutes,
         seed=seed,

@@ -25,7 +25,7 @@ from shopkeeper.recipes.classify import train_classifier
 from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
 from shopkeeper.recipes.fusion import train_fusion
-from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for
+from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
 from shopkeeper.recipes.tuned import Options, tuned_values, with_tuned
@@ -190,11 +190,12 @@ class _Lesson:
             self._fine_tunable()
             texts = texts_for(self.past, task)
             live = self.registry.live(task) if self.settings.train.update else None
-            kept = self.checkpoint(task, texts.texts, texts.labels, live.name if live else "")
+            waiting = unlabelled_for(self.past, task)
+            kept = self.checkpoint(task, texts.texts, texts.labels, waiting, live.name if live else "")
             how: Any = {"minutes": self.minutes, "hooks": hooks, "checkpoint": kept}
             if live is not None:
                 return update_classifier(live, texts, self.settings, folder, **how)
-            return train_classifier(texts, self.settings, folder, task=task, **how)
+            return train_classifier(texts, self.settings, folder, task=task, unlabelled=waiting, **how)
         shelf = Shelf(self.store.catalogue.scan())
         if not len(shelf):
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")

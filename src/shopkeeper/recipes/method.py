@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,8 @@ from shopkeeper.training.adapting import adapter_hooks
 from shopkeeper.training.augmentation import Augmentation
 from shopkeeper.training.batching import Batches, Ints
 from shopkeeper.training.checkpoints import Checkpoint
-from shopkeeper.training.class_contrast import Contrast, contrast
+from shopkeeper.training.class_contrast import Contrast
 from shopkeeper.training.criteria import classes, generalised_cross_entropy
-from shopkeeper.training.few_shot import linear_head, pooled, readable, set_head
 from shopkeeper.training.freezing import GradualUnfreezing, open_top
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, Loss, fit
@@ -168,42 +167,6 @@ def prepare(classifier: Classifier, method: Method) -> None:
         adapt(classifier.backbone, method.adapter)
         return
     open_top(classifier.model, None if method.gradual and method.open_layers is None else method.open_layers)
-
-
-def gather(
-    classifier: Classifier,
-    texts: Sequence[str],
-    labels: Ints,
-    names: Sequence[str],
-    method: Method,
-    *,
-    minutes: float,
-    seed: int,
-    checkpoint: Checkpoint | None = None,
-) -> FitReport:
-    """What comes before cross-entropy: texts of one class are brought together, and the head is solved.
-
-    Args:
-        classifier: Changed in place; not prepared yet.
-        texts: n texts.
-        labels: int64 (n,).
-        names: Name of each class; contrast reads it, in words, as one more example.
-        method: Its `contrast` and `solve`; nothing happens without either.
-        minutes: Wall-time budget.
-        seed: Of everything random.
-        checkpoint: Where the state of the contrast is kept.
-    """
-    report = FitReport(steps=0, epochs=0.0, seconds=0.0, losses=(), scores=(), best_step=0, stopped="epochs")
-    if method.contrast is not None:
-        texts, labels = [*texts, *(readable(name) for name in names)], np.concatenate([labels, np.arange(len(names))])
-        how = replace(method.contrast, minutes=min(minutes, method.contrast.minutes), longest=method.tokens)
-        report = contrast(classifier.backbone, texts, labels, how, seed=seed, checkpoint=checkpoint)
-        open_top(classifier.model, how.layers)
-    elif not method.solve:
-        return report
-    vectors = pooled(classifier.backbone, texts, bfloat16=method.bfloat16)
-    set_head(classifier, *linear_head(vectors, labels, len(names)))
-    return report
 
 
 def teach(

@@ -9,6 +9,7 @@ from shopkeeper.store.protocols import Store
 
 _GOOD, _BAD = 4.0, 2.0
 _LEAST = 20
+_MOST_WAITING = 10_000
 _FEWEST_OF_A_CLASS = 5
 
 SENTIMENT, TOPIC = "sentiment", "topic"
@@ -44,6 +45,11 @@ def texts_for(store: Store, task: str) -> Texts:
             cure="Import rated reviews, or decide more questions of the review queue.",
         )
     return Texts(list(kept), list(kept.values()))
+
+
+def unlabelled_for(store: Store, task: str) -> list[str]:
+    """Texts that wait for a human in the task's review queue, the most wanted first."""
+    return [text for decision in store.labels.pending(task, _MOST_WAITING) if (text := decision.text).strip()]
 
 
 def feeling(review: Passage) -> str:
