@@ -16,8 +16,8 @@ from bench.texts import Titles, titles
 from shopkeeper.evaluation.spans import Counts, f1_gain, f1_interval, micro_f1
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.spans import from_bio
-from shopkeeper.models.tagger import Member, TextTagger
 from shopkeeper.models.tagger_bundle import read_tagger
+from shopkeeper.models.text_tagger import TextTagger
 from shopkeeper.recipes.tagger import TaggerOptions, train_tagger
 from shopkeeper.recipes.tagger_baseline import counts
 from shopkeeper.settings import Settings
@@ -81,12 +81,12 @@ def marked(part: Titles) -> Marked:
 def _rows(name: str, bundle: Bundle, test: Marked, linear: Counts | None, seconds: float) -> list[tuple[Row, Counts]]:
     """The variant by itself, and blended with the linear tagger where the recipe did that."""
     tagger = read_tagger(bundle)
-    body = next((member for member in tagger.members if member.tagger.backbone is not None), None)
+    body = next((member for member in tagger.members if member.name == "backbone"), None)
     taggers = {name: tagger}
     if linear is not None and body is None:
         taggers = {f"{name}, blended with linear": tagger}  # the recipe found that the backbone adds nothing
     elif len(tagger.members) > 1 and body is not None:
-        taggers = {name: TextTagger([Member(body.tagger, body.reader)]), f"{name}, blended with linear": tagger}
+        taggers = {name: TextTagger([body]), f"{name}, blended with linear": tagger}
     return [_row(label, counts(one, test), linear, seconds, bundle.card.notes) for label, one in taggers.items()]
 
 

@@ -10,11 +10,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from shopkeeper.models.backbone import Backbone
-from shopkeeper.models.characters import Reader
+from shopkeeper.models.characters import Pieces, Reader
 from shopkeeper.models.clues import Lexicon, hashed, window
 from shopkeeper.models.crf import Crf
 from shopkeeper.models.spans import Mention, tag_names
-from shopkeeper.models.tagger import Member, Tagger, TextTagger
+from shopkeeper.models.tagger import Tagger, TorchMember
+from shopkeeper.models.text_tagger import TextTagger
 
 TAGS = tag_names(["brand", "model"])
 
@@ -45,7 +46,7 @@ def test_partition_best_path_and_likelihood_agree_with_brute_force(seed):
     crf = random_crf(seed, learnt=seed > 0)
     emissions = torch.randn(2, 4, len(TAGS))
     seen = torch.tensor([[True] * 4, [True, True, True, False]])
-    logs, paths = crf.log_partition(emissions, seen), crf.best(emissions, seen)
+    logs, paths = crf.log_partition(emissions, seen), crf.chain.best(emissions.numpy(), seen.numpy())
     for row, length in enumerate((4, 3)):
         every = brute(crf, emissions[row, :length])
         total = np.logaddexp.reduce(list(every.values()))
@@ -68,26 +69,26 @@ def pieces_backbone():
 
 
 def test_characters_are_their_own_pieces():
-    reading = Reader(pieces_backbone(), units="characters").read("红色连 z")
+    reading = Reader(Pieces.of(pieces_backbone()), units="characters").read("红色连 z")
     names = ["<s>", "<pad>", "</s>", "<unk>", "红色", "连衣裙", *"▁红色连衣裙a"]
     assert [names[number] for number in reading.ids] == ["红", "色", "连", "▁", "<unk>"]
     assert list(reading.piece) == [0, 1, 2, 3, 4]
 
 
 def test_or_lie_in_the_tokenizers_pieces():
-    reading = Reader(pieces_backbone(), units="pieces").read("红色连衣裙红")
+    reading = Reader(Pieces.of(pieces_backbone()), units="pieces").read("红色连衣裙红")
     assert [list(reading.piece).count(place) for place in sorted(set(reading.piece))] == [2, 3, 1]
 
 
 @pytest.mark.parametrize("units", ["characters", "pieces"])
 def test_special_tokens_frame_the_text_and_long_texts_are_cut(units):
     backbone = tiny_bert()
-    reading = Reader(backbone, units=units, longest=8).read("红蓝鞋杯" * 3)
+    reading = Reader(Pieces.of(backbone), units=units, longest=8).read("红蓝鞋杯" * 3)
     specials = backbone.tokenizer.convert_tokens_to_ids(["[CLS]", "[SEP]"])
     assert [reading.ids[0], reading.ids[-1]] == specials
     assert len(reading.ids) <= 8
     assert list(reading.piece)[:2] == [1, 2] if units == "characters" else reading.piece[0] == 1
-    bare = Reader(tiny_gpt(), units=units).read("红蓝")
+    bare = Reader(Pieces.of(tiny_gpt()), units=units).read("红蓝")
     assert bare.piece[0] == 0
 
 
@@ -115,11 +116,11 @@ def test_clues_have_one_row_a_character_and_hash_alike():
 def test_padding_changes_nothing_and_empty_texts_have_no_mentions():
     torch.manual_seed(0)
     backbone = tiny_bert()
-    reader = Reader(backbone, windows=True, buckets=512)
+    reader = Reader(Pieces.of(backbone), windows=True, buckets=512)
     tagger = Tagger(backbone, TAGS, buckets=512).eval()
     torch.nn.init.normal_(tagger.clues.weight)
     torch.nn.init.normal_(tagger.linear.weight)
-    alone = TextTagger([Member(tagger, reader)])
+    alone = TextTagger([TorchMember(tagger, reader)])
     texts = ["红鞋", "红蓝鞋杯红蓝鞋杯", "", "red cup 红"]
     assert alone.tag(texts) == [alone.tag([text])[0] for text in texts]
     assert alone.tag(texts)[2] == []
@@ -138,8 +139,8 @@ def constant_tagger(tag, height):
 def test_in_a_blend_the_surer_member_wins_unless_it_counts_for_little():
     reader = Reader(None, windows=True, buckets=8)
     unsure, sure = constant_tagger("O", 0.1), constant_tagger("B-brand", 0.4)
-    assert TextTagger([Member(unsure, reader)]).tag(["红鞋"]) == [[]]
-    both = TextTagger([Member(unsure, reader, 0.5), Member(sure, reader, 0.5)])
+    assert TextTagger([TorchMember(unsure, reader)]).tag(["红鞋"]) == [[]]
+    both = TextTagger([TorchMember(unsure, reader, 0.5), TorchMember(sure, reader, 0.5)])
     assert both.tag(["红鞋"]) == [[Mention(0, 1, "brand"), Mention(1, 2, "brand")]]
-    mostly = TextTagger([Member(unsure, reader, 0.95), Member(sure, reader, 0.05)])
+    mostly = TextTagger([TorchMember(unsure, reader, 0.95), TorchMember(sure, reader, 0.05)])
     assert mostly.tag(["红鞋"]) == [[]]

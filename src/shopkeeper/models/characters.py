@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
+from tokenizers import Tokenizer
 
-from shopkeeper.models.backbone import Backbone
+from shopkeeper.models.batches import Integers
 from shopkeeper.models.clues import Clues, Lexicon, hashed, window
 from shopkeeper.models.spans import Mention
+from shopkeeper.models.viterbi import Bools
+
+if TYPE_CHECKING:
+    from shopkeeper.models.backbone import Backbone
 
 Units = Literal["characters", "pieces"]
 BUCKETS = 2**18
@@ -29,21 +32,18 @@ class Characters:
     """A batch of texts by character.
 
     Attributes:
-        inputs: Token numbers, mask and types of the pieces, each int64 (n, t).
+        ids: Token numbers of the pieces, int64 (n, t).
+        mask: int64 (n, t), 1 at pieces, 0 at padding.
         piece: int64 (n, c), place in t of the piece that speaks for each character.
         clues: int64 (n, c, f), hashes of clues, 0 for none.
         seen: Bool (n, c), True at characters, False at padding on the right.
     """
 
-    inputs: tuple[Tensor, ...]
-    piece: Tensor
-    clues: Tensor
-    seen: Tensor
-
-    def to(self, device: torch.device) -> Characters:
-        """The same on another device."""
-        inputs = tuple(part.to(device) for part in self.inputs)
-        return Characters(inputs, self.piece.to(device), self.clues.to(device), self.seen.to(device))
+    ids: Integers
+    mask: Integers
+    piece: Integers
+    clues: Integers
+    seen: Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,32 @@ class Reading:
     clues: Clues
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """What cuts texts into pieces.
+
+    Attributes:
+        tokenizer: Of the backbone.
+        pad: Token number of padding.
+        unknown: Token number of what the tokenizer does not know; None when it knows everything.
+    """
+
+    tokenizer: Tokenizer
+    pad: int = 0
+    unknown: int | None = None
+
+    @classmethod
+    def of(cls, backbone: Backbone) -> Pieces:
+        """As this backbone was trained with."""
+        tokenizer = backbone.tokenizer
+        return cls(tokenizer.backend_tokenizer, int(tokenizer.pad_token_id or 0), tokenizer.unk_token_id)
+
+
 class Reader:
     """Reads texts for a tagger.
 
     Args:
-        backbone: Whose tokenizer cuts; None when only clues are wanted.
+        pieces: What cuts texts for a backbone; None when only clues are wanted.
         units: See the module.
         lexicon: Gives clues; None gives none.
         windows: Give clues from neighbouring characters and words.
@@ -69,7 +90,7 @@ class Reader:
 
     def __init__(
         self,
-        backbone: Backbone | None,
+        pieces: Pieces | None,
         *,
         units: Units = "characters",
         lexicon: Lexicon | None = None,
@@ -78,15 +99,15 @@ class Reader:
         longest: int = 256,
     ) -> None:
         self.units, self.lexicon, self.windows, self.buckets, self.longest = units, lexicon, windows, buckets, longest
-        self._tokenizer: Any = backbone.tokenizer if backbone is not None else None
-        self.filler = int(backbone.tokenizer.pad_token_id or 0) if backbone is not None else 0
+        self.filler = pieces.pad if pieces is not None else 0
+        self._pieces = pieces
         self._known: dict[str, list[int]] = {}
-        self._ends = _ends(self._tokenizer) if backbone is not None else ([], [])
+        self._ends = _ends(pieces.tokenizer) if pieces is not None else ([], [])
 
     def read(self, text: str, own: Sequence[Mention] | None = None) -> Reading:
         """Read one text; `own` are its mentions when it is a training text, see `Lexicon.clues`."""
         text = text[: self.longest]
-        ids, piece = ([0], [0] * len(text)) if self._tokenizer is None else self._pieces(text)
+        ids, piece = ([0], [0] * len(text)) if self._pieces is None else self._cut(text, self._pieces)
         text = text[: len(piece)]
         clues: list[set[str]] = [set() for _ in text]
         if self.windows:
@@ -108,28 +129,22 @@ class Reader:
             ids[row, : len(one.ids)], mask[row, : len(one.ids)] = one.ids, 1
             piece[row, : len(one.piece)], seen[row, : len(one.piece)] = one.piece, True
             clues[row, : len(one.piece), : one.clues.shape[1]] = one.clues
-        first, second = torch.from_numpy(ids), torch.from_numpy(mask)
-        return Characters(
-            (first, second, torch.zeros_like(first)),
-            torch.from_numpy(piece),
-            torch.from_numpy(clues),
-            torch.from_numpy(seen),
-        )
+        return Characters(ids, mask, piece, clues, seen)
 
-    def _pieces(self, text: str) -> tuple[list[int], list[int]]:
+    def _cut(self, text: str, pieces: Pieces) -> tuple[list[int], list[int]]:
         before, after = self._ends
         room = self.longest - len(before) - len(after)
         ids: list[int] = list(before)
         piece: list[int] = []
         if self.units == "characters":
             for character in text:
-                own = self._character(character)
+                own = self._character(character, pieces)
                 if len(ids) - len(before) + len(own) > room:
                     break
                 piece.append(len(ids))
                 ids += own
             return ids + after, piece
-        encoded = self._tokenizer.backend_tokenizer.encode(text, add_special_tokens=False)
+        encoded = pieces.tokenizer.encode(text, add_special_tokens=False)
         owner = {at: n for n, (start, end) in enumerate(encoded.offsets) for at in range(start, end)}
         last = 0
         for at in range(len(text)):
@@ -139,25 +154,25 @@ class Reader:
             piece.append(last + len(before))
         return ids + encoded.ids[:room] + after, piece
 
-    def _character(self, character: str) -> list[int]:
+    def _character(self, character: str, pieces: Pieces) -> list[int]:
         """The pieces of one character; sentencepiece's mark of a word's beginning is left away."""
         found = self._known.get(character)
         if found is None:
-            backend = self._tokenizer.backend_tokenizer
+            backend = pieces.tokenizer
             plain = backend.token_to_id(character)
             if plain is None:
                 encoded = backend.encode(character, add_special_tokens=False)
                 kept = [n for n, piece in zip(encoded.ids, encoded.tokens, strict=True) if piece != _SPACE]
-                found = kept or [backend.token_to_id(_SPACE) or self._tokenizer.unk_token_id or self.filler]
+                found = kept or [backend.token_to_id(_SPACE) or pieces.unknown or self.filler]
             else:
                 found = [plain]
             self._known[character] = found
         return found
 
 
-def _ends(tokenizer: Any) -> tuple[list[int], list[int]]:
+def _ends(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     """The special tokens that go before and after a text."""
-    encoded = tokenizer.backend_tokenizer.encode("a")
+    encoded = tokenizer.encode("a")
     places = [n for n, special in enumerate(encoded.special_tokens_mask) if not special]
     if not places:
         return list(encoded.ids), []

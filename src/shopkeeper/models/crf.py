@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-_NEVER = -1e4
+from shopkeeper.models.viterbi import Chain, rules
 
 
 class Crf(nn.Module):
@@ -29,10 +29,9 @@ class Crf(nn.Module):
         self.start = nn.Parameter(torch.zeros(count), requires_grad=learnt)
         self.end = nn.Parameter(torch.zeros(count), requires_grad=learnt)
         self.moves = nn.Parameter(torch.zeros(count, count), requires_grad=learnt)
-        allowed = torch.tensor([[_may_follow(one, other) for other in tags] for one in ["O", *tags]])
-        rules = torch.where(allowed, 0.0, _NEVER)
-        self.register_buffer("start_rule", rules[0], persistent=False)
-        self.register_buffer("rule", rules[1:], persistent=False)
+        first, after = rules(tags)
+        self.register_buffer("start_rule", torch.from_numpy(first), persistent=False)
+        self.register_buffer("rule", torch.from_numpy(after), persistent=False)
 
     def losses(self, emissions: Tensor, tags: Tensor, seen: Tensor) -> Tensor:
         """Minus the log-likelihood of the right tags, float (n,), in nats.
@@ -54,19 +53,11 @@ class Crf(nn.Module):
             alpha = torch.where(seen[:, place, None], after, alpha)
         return torch.logsumexp(alpha + self.end, dim=1)
 
-    def best(self, emissions: Tensor, seen: Tensor) -> list[list[int]]:
-        """The likeliest sequence of each row, by Viterbi's algorithm; as long as the row has characters."""
-        emissions = emissions.detach().float()
-        steps = (self.moves + self.rule).detach()
-        alpha = (self.start + self.start_rule).detach() + emissions[:, 0]
-        back: list[Tensor] = []
-        for place in range(1, emissions.shape[1]):
-            after, before = (alpha[:, :, None] + steps).max(dim=1)
-            alpha = torch.where(seen[:, place, None], after + emissions[:, place], alpha)
-            back.append(before)
-        last = (alpha + self.end.detach()).argmax(dim=1).tolist()
-        table = torch.stack(back).tolist() if back else []
-        return [_trace(table, row, tag, int(seen[row].sum())) for row, tag in enumerate(last)]
+    @property
+    def chain(self) -> Chain:
+        """The scores as they stand, for decoding."""
+        parts = (self.start + self.start_rule, self.end, self.moves + self.rule)
+        return Chain(*(part.detach().float().cpu().numpy() for part in parts))
 
     def _score(self, emissions: Tensor, tags: Tensor, seen: Tensor) -> Tensor:
         tags = tags.masked_fill(~seen, 0)
@@ -75,15 +66,3 @@ class Crf(nn.Module):
         last = tags.gather(1, seen.sum(dim=1, keepdim=True) - 1).squeeze(1)
         first: Tensor = (self.start + self.start_rule)[tags[:, 0]]
         return own + steps + first + self.end[last]
-
-
-def _may_follow(one: str, other: str) -> bool:
-    """May tag `other` come after tag `one`? Only an I is choosy: it continues a B or an I of its kind."""
-    return not other.startswith("I-") or (one != "O" and one[2:] == other[2:])
-
-
-def _trace(back: list[list[list[int]]], row: int, tag: int, length: int) -> list[int]:
-    path = [tag]
-    for place in range(length - 2, -1, -1):
-        path.append(back[place][row][path[-1]])
-    return path[::-1]

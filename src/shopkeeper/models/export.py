@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,11 +21,12 @@ from shopkeeper.models.backbone import Backbone, Pooling, pool, run
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.models.onnx import ABOUT, MODEL, TOKENIZER, OnnxEncoder, OnnxScorer
+from shopkeeper.models.tagger import Tagger
 from shopkeeper.progress import Span, span
 
 ENOUGH = 0.98
 _LOG = logging.getLogger(__name__)
-_SAMPLES = (
+SAMPLES = (
     "wireless noise cancelling headphones with microphone, black",
     "men's running shoes size 42",
     "ThinkPad 14 inch laptop, 16 GB memory, 512 GB SSD",
@@ -43,6 +44,18 @@ _SAMPLES = (
     "27寸 4K 显示器",
     "",
 )
+"""Texts on which graphs are compared with PyTorch where nothing nearer to the task is at hand."""
+
+
+class _EmissionGraph(nn.Module):
+    def __init__(self, model: nn.Module, linear: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.linear = linear
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        found: Tensor = self.linear(run(self.model, input_ids, attention_mask, token_type_ids).float())
+        return found
 
 
 class _EncoderGraph(nn.Module):
@@ -69,7 +82,7 @@ def export_onnx(backbone: Backbone, folder: Path) -> float:
     """
 
     def agreement() -> tuple[float, float]:
-        cosines = np.sum(encoder.encode(_SAMPLES) * OnnxEncoder(folder).encode(_SAMPLES), axis=1)
+        cosines = np.sum(encoder.encode(SAMPLES) * OnnxEncoder(folder).encode(SAMPLES), axis=1)
         return float(cosines.mean()), float(cosines.min())
 
     encoder = TorchEncoder(backbone)
@@ -87,13 +100,31 @@ def export_scorer(classifier: Classifier, folder: Path) -> float:
     """
 
     def agreement() -> tuple[float, float]:
-        seconds = _SAMPLES[::-1]
-        close = 1.0 - np.abs(scorer.score(_SAMPLES, seconds) - OnnxScorer(folder).score(_SAMPLES, seconds))
+        seconds = SAMPLES[::-1]
+        close = 1.0 - np.abs(scorer.score(SAMPLES, seconds) - OnnxScorer(folder).score(SAMPLES, seconds))
         return float(close.mean()), float(close.min())
 
     scorer = TorchScorer(classifier)
     about = {"name": classifier.backbone.name, "classes": classifier.classes}
     return _export(classifier, classifier.backbone, folder, about, agreement)
+
+
+def export_tagger(tagger: Tagger, folder: Path, agreement: Callable[[], tuple[float, float]]) -> float:
+    """Write the graph of a tagger's body (tokens to emissions by piece) for `onnx_tagger.OnnxMember`.
+
+    Args:
+        tagger: With a backbone; its clues and its CRF stay outside of the graph.
+        folder: As for `export_onnx`.
+        agreement: Mean and least agreement of the graph in `folder` with PyTorch over some texts.
+
+    Returns:
+        The mean; treated as in `export_onnx`.
+    """
+    backbone, linear = tagger.backbone, tagger.linear
+    assert backbone is not None
+    assert linear is not None
+    about = {"name": backbone.name, "tags": tagger.tags, "unknown": backbone.tokenizer.unk_token_id}
+    return _export(_EmissionGraph(backbone.model, linear), backbone, folder, about, agreement)
 
 
 def _export(graph: nn.Module, backbone: Backbone, folder: Path, about: dict[str, Any], agreement: Any) -> float:

@@ -8,7 +8,7 @@ same text always gives the same vector, and on a CPU this costs nothing (measure
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from shopkeeper.errors import ModelError
-from shopkeeper.models.batches import Batch, Batcher, shown
+from shopkeeper.models.batches import Batch, Batcher, Integers, shown
 from shopkeeper.models.text import Floats, Side, softmax, unit
 
 MODEL = "model.onnx"
@@ -60,12 +60,16 @@ class Graph:
         self._threads = max(1, threads)
         self._inputs = [value.name for value in self._session.get_inputs()]
 
+    def outputs(self, arrays: Mapping[str, Integers]) -> Floats:
+        """What the graph says to one batch, given as (n, t) by name; names that it does not take are left out."""
+        found: Floats = self._session.run(None, {wanted: arrays[wanted] for wanted in self._inputs})[0]
+        return found
+
     def run(self, batches: Iterator[Batch], out: Floats, name: str) -> None:
         """Fill the rows of `out` (n, width) with the graph's outputs, reporting progress under `name`."""
 
         def one(batch: Batch) -> None:
-            arrays = {wanted: getattr(batch, wanted) for wanted in self._inputs}
-            out[batch.rows] = self._session.run(None, arrays)[0]
+            out[batch.rows] = self.outputs({wanted: getattr(batch, wanted) for wanted in self._inputs})
 
         if self._threads == 1 or len(out) == 1:
             for batch in shown(batches, len(out), name):

@@ -21,12 +21,13 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.card import Card
-from shopkeeper.models.characters import Reader, Units
+from shopkeeper.models.characters import Pieces, Reader, Units
 from shopkeeper.models.clues import Lexicon
 from shopkeeper.models.lm_heads import LanguageModel
 from shopkeeper.models.spans import tag_names
-from shopkeeper.models.tagger import Member, Tagger, TextTagger, decoded, scored
+from shopkeeper.models.tagger import Tagger, TorchMember
 from shopkeeper.models.tagger_bundle import save_tagger
+from shopkeeper.models.text_tagger import TextTagger, decoded, scored
 from shopkeeper.recipes.tagger_baseline import LinearOptions, counts, train_linear
 from shopkeeper.settings import Settings
 from shopkeeper.training.checkpoints import Checkpoint
@@ -39,6 +40,7 @@ from shopkeeper.training.texts import TokenRows
 
 _SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _BUCKETS = 2**14  # clues of the lexicon alone
+_SAMPLES = 200  # titles on which the exported graph is compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ def train_tagger(
     options: TaggerOptions | None = None,
     hooks: Sequence[Hook] = (),
     checkpoint: Checkpoint | None = None,
+    test: Marked | None = None,
 ) -> Bundle:
     """Learn to find mentions and save the tagger as a bundle; `models.tagger_bundle.read_tagger` opens it.
 
@@ -104,6 +107,7 @@ def train_tagger(
         options: What may be varied.
         hooks: Passed to the loop that fine-tunes the backbone, for example adversarial training.
         checkpoint: Where the state of the runs is kept, so that they survive a kill; clear it once the bundle is safe.
+        test: Marked titles that choose nothing: the card shows them before (linear) and after.
 
     Raises:
         TrainingError: Nothing is marked, or no title is left to choose by.
@@ -118,7 +122,7 @@ def train_tagger(
         raise TrainingError(what, where="tagger", cure="Give marked titles to both sets, and different ones.")
     tags = tag_names(kinds)
     lexicon = Lexicon.of(train.texts, train.mentions)
-    members: list[Member] = []
+    members: list[TorchMember] = []
     notes: list[str] = []
     if options.blend or not options.body:
         linear, report = train_linear(train, dev, tags, lexicon=lexicon, seed=seed, options=options.linear)
@@ -137,16 +141,19 @@ def train_tagger(
         notes.append(_note("Backbone", report))
     tagger, alone = blended(members, dev)
     after = {"development": marks(tagger, dev)} | {f"{n} alone": marks(one, dev) for n, one in alone.items()}
+    before = {"test": marks(alone["linear"], test)} if test and "linear" in alone else {}
+    after |= {"test": marks(tagger, test)} if test else {}
     card = Card(
         task="tagger",
         name="Mentions in titles",
         data={"train": len(train), "development": len(dev), "kinds": kinds, "lexicon": len(lexicon.mentions)},
         settings=asdict(options) | {"weights": [member.weight for member in tagger.members]},
         seed=seed,
+        before=before,
         after=after,
         notes=" ".join(notes),
     )
-    return save_tagger(folder, card, tagger)
+    return save_tagger(folder, card, tagger, samples=dev.texts[:_SAMPLES])
 
 
 def teach(
@@ -161,12 +168,12 @@ def teach(
     seed: int,
     hooks: Sequence[Hook] = (),
     checkpoint: Checkpoint | None = None,
-) -> tuple[Member, FitReport]:
+) -> tuple[TorchMember, FitReport]:
     """Fine-tune `base` in place as a tagger, stopping early by span F1 on `dev`."""
     buckets = _BUCKETS if options.lexicon else 0
     known = lexicon if options.lexicon else None
     longest = min(options.tokens, base.max_length)
-    reader = Reader(base, units=options.units, lexicon=known, buckets=_BUCKETS, longest=longest)
+    reader = Reader(Pieces.of(base), units=options.units, lexicon=known, buckets=_BUCKETS, longest=longest)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tagger = Tagger(
@@ -178,19 +185,19 @@ def teach(
         shorter = replace(settings, minutes=settings.minutes * options.rehearsal)
         rehearse(base, reader, train, shorter, options, seed, part)
         settings = replace(settings, minutes=settings.minutes * (1 - options.rehearsal))
-    member = Member(tagger, reader)
+    member = TorchMember(tagger, reader, bf16=True)
     report = fit(
         tagger,
         tagged(reader, train, tags, options.batch),
         tagging,
         settings,
-        validate=lambda: micro_f1(counts(TextTagger([member], bf16=True), dev)),
+        validate=lambda: micro_f1(counts(TextTagger([member]), dev)),
         hooks=hooks,
         checkpoint=checkpoint,
         seed=seed,
         name="Learning to find mentions",
     )
-    return member, report
+    return replace(member, bf16=False), report
 
 
 def rehearse(
@@ -224,18 +231,15 @@ def rehearse(
     )
 
 
-def blended(members: Sequence[Member], dev: Marked) -> tuple[TextTagger, dict[str, TextTagger]]:
+def blended(members: Sequence[TorchMember], dev: Marked) -> tuple[TextTagger, dict[str, TextTagger]]:
     """The best blend of one or two members on `dev`, without one that does not count; and each member alone."""
-    alone = {
-        "linear" if member.tagger.backbone is None else "backbone": TextTagger([replace(member, weight=1.0)])
-        for member in members
-    }
+    alone = {member.name: TextTagger([replace(member, weight=1.0)]) for member in members}
     if len(members) == 1:
         return next(iter(alone.values())), alone
     first, second = members
-    exam = list(scored(members, dev.texts, bf16=True))
+    exam = list(scored([replace(member, bf16=True) for member in members], dev.texts))
 
-    def f1(trial: Sequence[Member]) -> float:
+    def f1(trial: Sequence[TorchMember]) -> float:
         right = [dev.mentions[row] for part in exam for row in part.rows]
         return micro_f1(span_counts(right, [own for part in exam for own in decoded(trial, part)]))
 

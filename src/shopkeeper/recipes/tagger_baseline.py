@@ -11,7 +11,8 @@ import torch
 from shopkeeper.evaluation.spans import Counts, micro_f1, span_counts
 from shopkeeper.models.characters import Reader
 from shopkeeper.models.clues import Lexicon
-from shopkeeper.models.tagger import Member, Tagger, TextTagger
+from shopkeeper.models.tagger import Tagger, TorchMember
+from shopkeeper.models.text_tagger import TextTagger
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 from shopkeeper.training.optimisers import Group, constant
 from shopkeeper.training.tagging import Marked, tagged, tagging
@@ -48,11 +49,11 @@ def train_linear(
     minutes: float = 5.0,
     seed: int = 0,
     options: LinearOptions | None = None,
-) -> tuple[Member, FitReport]:
+) -> tuple[TorchMember, FitReport]:
     """Learn a linear tagger, stopping early by span F1 on `dev`."""
     options = options or LinearOptions()
     reader = Reader(None, lexicon=lexicon, windows=True, buckets=options.buckets)
-    member = Member(Tagger(None, tags, buckets=options.buckets), reader)
+    member = TorchMember(Tagger(None, tags, buckets=options.buckets), reader)
     settings = FitSettings(
         epochs=options.epochs,
         minutes=minutes,

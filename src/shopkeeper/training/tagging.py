@@ -60,9 +60,8 @@ def tagging(model: nn.Module, batch: Tagged) -> Tensor:
     With learnt transitions that is the CRF's; without, each character is judged by itself (cross-entropy).
     """
     assert isinstance(model, Tagger)
-    device = next(model.parameters()).device
-    characters, tags = batch.characters.to(device), batch.tags.to(device)
-    emissions = model(characters)
+    emissions = model(batch.characters)
+    tags, seen = batch.tags.to(emissions.device), torch.from_numpy(batch.characters.seen).to(emissions.device)
     if model.crf.moves.requires_grad:
-        return model.crf.losses(emissions, tags, characters.seen).sum() / characters.seen.sum()
-    return nn.functional.cross_entropy(emissions[characters.seen], tags[characters.seen])
+        return model.crf.losses(emissions, tags, seen).sum() / seen.sum()
+    return nn.functional.cross_entropy(emissions[seen], tags[seen])
