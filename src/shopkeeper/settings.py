@@ -110,6 +110,9 @@ class TrainSettings(_Section):
         description="Steps that bring texts of one class together before cross-entropy; 0 only where a class has fewer than 20 texts, in place of it; -1 never.",
     )
     lexicon: str = Field("", description="File of synonym groups for the augmentation by synonyms.")
+    marks: str = Field(
+        "", description="File of marked titles that the tagger learns from: JSON lines, or CoNLL columns."
+    )
 
 
 class ServeSettings(_Section):

@@ -1,4 +1,4 @@
-"""The commands of the pages on tracking and tuning, run like those of the other pages."""
+"""The commands of the pages on tracking, tuning and tagging, run like those of the other pages."""
 
 import os
 import shlex
@@ -12,7 +12,9 @@ from test_documentation import ROOT, commands
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "encoder"), [("tracking", "use-multilingual"), ("tuning", "minilm")])
+@pytest.mark.parametrize(
+    ("name", "encoder"), [("tracking", "use-multilingual"), ("tuning", "minilm"), ("tagging", "use-multilingual")]
+)
 def test_every_command_of_the_page_works(name, encoder, tmp_path):
     page = ROOT / "docs" / "learning" / f"{name}.md"
     shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")

@@ -14,6 +14,7 @@ from shopkeeper.errors import NotFoundError
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.comparison import compare
 from shopkeeper.recipes.curriculum import FIRST, TASKS, TEXTS, Outcome, train
+from shopkeeper.recipes.marked_titles import TAGGER
 from shopkeeper.store.database import open_store
 
 PARTLY = 3
@@ -25,7 +26,7 @@ def train_(
     task: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Which recipes, by default {', '.join((*TASKS, *TEXTS))}; {FIRST}, and tasks of the review queue."
+            help=f"Which recipes, by default {', '.join((*TASKS, *TEXTS))}; {FIRST}, {TAGGER}, and tasks of the review queue."
         ),
     ] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget of one recipe, default train.minutes.")] = None,
@@ -47,6 +48,7 @@ def train_(
     mixup: Annotated[float | None, typer.Option(help="Alpha of mixup.")] = None,
     augment: Annotated[str | None, typer.Option(help="delete, swap, typos, homophones, synonyms.")] = None,
     contrast: Annotated[int | None, typer.Option(help="Steps that bring texts of one class together first.")] = None,
+    marks: Annotated[str | None, typer.Option(help=f"File of marked titles that {TAGGER} learns from.")] = None,
 ) -> None:
     """Fine-tune everything that the data allows; says what was skipped and why.
 
@@ -68,6 +70,7 @@ def train_(
         "mixup": mixup,
         "augment": augment,
         "contrast": contrast,
+        "marks": marks,
     }
     session: Session = context.obj
     settings = session.settings.override({f"train.{name}": value for name, value in asked.items() if value is not None})

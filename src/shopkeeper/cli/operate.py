@@ -1,4 +1,4 @@
-"""Commands that run the shop: search, recommend, similar, index, serve, keys, doctor."""
+"""Commands that run the shop: search, recommend, similar, tag, index, serve, keys, doctor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import typer
 
 from shopkeeper.cli.doctor import examine
 from shopkeeper.cli.main import Session, app
-from shopkeeper.errors import InputError
+from shopkeeper.compute.cores import threads
+from shopkeeper.errors import InputError, NotFoundError
+from shopkeeper.models.registry import Registry
+from shopkeeper.models.tagger_bundle import read_tagger
 from shopkeeper.records import Answer, Filters, Request
 from shopkeeper.serving.auth import Keys, Scope
 from shopkeeper.tasks.shop import Shop, open_shop
@@ -70,6 +73,34 @@ def similar(
     """Items like this one."""
     request = Request(items=(item,), limit=limit, explain=explain, surface="cli")
     _answer(context.obj, f"Like {item}", lambda shop: shop.similar(request))
+
+
+@app.command()
+def tag(
+    context: typer.Context,
+    title: Annotated[list[str], typer.Argument(help="A title, or several.")],
+) -> None:
+    """Find the mentions in titles: brands, products, whatever the marked titles have taught."""
+    session: Session = context.obj
+    bundle = Registry(session.settings.bundles).live("tagger")
+    if bundle is None:
+        raise NotFoundError("No tagger is live.", cure="Run: shopkeeper train tagger --marks FILE")
+    found = read_tagger(bundle, threads=threads(session.settings.compute)).tag(title)
+    session.output.table(
+        f"Mentions by {bundle.name}",
+        ["title", "mention", "kind", "from", "to"],
+        [
+            (text, text[m.start : m.end], m.kind, m.start, m.end)
+            for text, own in zip(title, found, strict=True)
+            for m in own
+        ],
+    )
+    session.output.result(
+        [
+            {"text": text, "mentions": [m._asdict() | {"mention": text[m.start : m.end]} for m in own]}
+            for text, own in zip(title, found, strict=True)
+        ]
+    )
 
 
 @app.command()

@@ -25,6 +25,7 @@ from shopkeeper.recipes.classify import train_classifier
 from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
 from shopkeeper.recipes.fusion import train_fusion
+from shopkeeper.recipes.marked_titles import TAGGER, marked_titles, train_marked
 from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
@@ -99,7 +100,7 @@ def train(
         store: What the shop knows.
         settings: `settings.train.minutes` is the budget of one recipe when `minutes` is None.
         registry: Where results go, and where an earlier encoder is found when ``relevance`` is not run.
-        tasks: Which of `TASKS`, `TEXTS`, `FIRST`, or a task of the review queue.
+        tasks: Which of `TASKS`, `TEXTS`, `FIRST`, `TAGGER`, or a task of the review queue.
         minutes: Budget of one recipe.
 
     Yields:
@@ -108,7 +109,7 @@ def train(
     Raises:
         InputError: A task is unknown.
     """
-    known = (FIRST, *TASKS, *TEXTS)
+    known = (FIRST, *TASKS, *TEXTS, TAGGER)
     decided = [task for task in tasks if task not in known and next(store.labels.decided(task), None) is not None]
     if unknown := [task for task in tasks if task not in known and task not in decided]:
         raise InputError(
@@ -186,6 +187,9 @@ class _Lesson:
                 hooks=hooks,
                 checkpoint=self.checkpoint(task, purchase),
             )
+        if task == TAGGER:
+            titles = marked_titles(self.settings)
+            return train_marked(titles, self.settings, folder, minutes=self.minutes, hooks=hooks)
         if task not in TASKS:
             self._fine_tunable()
             texts = texts_for(self.past, task)
