@@ -189,7 +189,8 @@ class _Lesson:
             )
         if task == TAGGER:
             titles = marked_titles(self.settings)
-            return train_marked(titles, self.settings, folder, minutes=self.minutes, hooks=hooks)
+            kept = self.checkpoint(task, titles.texts, titles.mentions)
+            return train_marked(titles, self.settings, folder, minutes=self.minutes, hooks=hooks, checkpoint=kept)
         if task not in TASKS:
             self._fine_tunable()
             texts = texts_for(self.past, task)

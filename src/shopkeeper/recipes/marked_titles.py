@@ -14,6 +14,7 @@ from shopkeeper.recipes.method import Method
 from shopkeeper.recipes.tagger import TaggerOptions, train_tagger
 from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings
+from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.marks import read_marks
 from shopkeeper.training.tagging import Marked
@@ -52,6 +53,7 @@ def train_marked(
     *,
     minutes: float | None = None,
     hooks: Sequence[Hook] = (),
+    checkpoint: Checkpoint | None = None,
 ) -> Bundle:
     """Learn from marked titles, and save the tagger as a bundle.
 
@@ -64,6 +66,7 @@ def train_marked(
         folder: Where the bundle goes; must not exist.
         minutes: Wall-time budget; `settings.train.minutes` when None.
         hooks: Such as tracking.
+        checkpoint: Where the state of the run is kept.
 
     Raises:
         TrainingError: No title has a mention.
@@ -80,6 +83,7 @@ def train_marked(
         options=replace(usual, body=settings.models.encoder != STATIC, rate=settings.train.rate or usual.rate),
         hooks=[*own, *hooks],
         test=test,
+        checkpoint=checkpoint,
     )
 
 
