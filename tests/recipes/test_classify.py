@@ -8,7 +8,9 @@ from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.adapters import Lora
-from shopkeeper.recipes.classify import Texts, blend, held_out, learn, method_for, train_classifier
+from shopkeeper.recipes.blending import blend
+from shopkeeper.recipes.classify import learn, method_for, train_classifier
+from shopkeeper.recipes.labelled_texts import Texts, held_out
 from shopkeeper.recipes.method import Method
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM

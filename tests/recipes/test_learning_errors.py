@@ -12,7 +12,8 @@ from shopkeeper.errors import ModelError, TrainingError
 from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.choice import encoder_name
-from shopkeeper.recipes.classify import Texts, languages, learn
+from shopkeeper.recipes.classify import learn
+from shopkeeper.recipes.labelled_texts import Texts, languages
 from shopkeeper.recipes.method import Method
 from shopkeeper.settings import Settings
 from shopkeeper.training.checkpoints import Checkpoint

@@ -11,30 +11,27 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from shopkeeper.compute.device import pick_device, set_threads
-from shopkeeper.errors import TrainingError
-from shopkeeper.evaluation.classification import accuracy, calibration_error, log_loss, macro_f1
-from shopkeeper.evaluation.intervals import bootstrap_interval
 from shopkeeper.models.adapters import foldable, merge
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
-from shopkeeper.models.blended import Blended, mixed
+from shopkeeper.models.blended import Blended
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.models.linear import LinearText
 from shopkeeper.models.text import Floats
+from shopkeeper.recipes.blending import blend, honest_scale, marks
 from shopkeeper.recipes.card_plots import class_plots, learning_plots
 from shopkeeper.recipes.few_labels import gather
 from shopkeeper.recipes.known_texts import KnownTexts, fingerprints
+from shopkeeper.recipes.labelled_texts import Texts, checked, held_out, languages
 from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Lesson, Method, prepare, teach
 from shopkeeper.recipes.techniques import with_techniques
@@ -49,26 +46,7 @@ from shopkeeper.training.supervised import class_numbers
 from shopkeeper.training.texts import tokenise
 
 Ints = NDArray[np.int64]
-_VALID, _MOST_VALID = 0.1, 2_000
-_SHARES = tuple(share / 10 for share in range(11))
 _FEW = 20  # texts of a typical class, below which contrast beats cross-entropy (bench few-shot)
-_LEAST_GAIN = 0.0005  # of log-loss, below which the simpler of two blends is taken
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """n texts and the name of each one's class."""
-
-    texts: Sequence[str]
-    labels: Sequence[str]
-
-    def __len__(self) -> int:
-        """Number of texts."""
-        return len(self.texts)
-
-    def take(self, rows: Ints | Sequence[int]) -> Texts:
-        """Some of them, by number."""
-        return Texts([self.texts[int(row)] for row in rows], [self.labels[int(row)] for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,87 +283,6 @@ def method_for(texts: Texts, asked: TrainSettings) -> Method:
     if typical < _FEW and asked.contrast == 0:
         return Method(contrast=Contrast(), epochs=0)
     return Method(epochs=asked.epochs)
-
-
-def blend(wanted: Ints, tuned: Floats, linear: Floats) -> tuple[float, tuple[float, float], dict[str, float]]:
-    """Scale both models' probabilities and mix them by log-loss on validation.
-
-    Args:
-        wanted: int64 (n,).
-        tuned: Probabilities of the fine-tuned model, float32 (n, k).
-        linear: Those of the linear model.
-
-    Returns:
-        Share of the fine-tuned model; both scales; log-loss of each and of the blend.
-    """
-    scales = honest_scale(wanted, tuned)[0], honest_scale(wanted, linear)[0]
-    losses = {share: float(log_loss(wanted, mixed(tuned, linear, share, scales)).mean()) for share in _SHARES}
-    best = min(losses, key=lambda share: losses[share])
-    for simple in (1.0, 0.0):
-        if losses[simple] - losses[best] < _LEAST_GAIN:
-            best = simple
-            break
-    return best, scales, {"fine-tuned": losses[1.0], "linear": losses[0.0], "blend": losses[best]}
-
-
-def honest_scale(wanted: Ints, shares: Floats) -> tuple[float, float]:
-    """What log-probabilities are best multiplied by (the inverse of a temperature, Guo et al. 2017), and the log-loss then."""
-    uniform = np.full_like(shares, 1.0 / shares.shape[1])
-
-    def loss(power: float) -> float:
-        return float(log_loss(wanted, mixed(shares, uniform, 1.0, (float(np.exp(power)), 1.0))).mean())
-
-    found = minimize_scalar(loss, bounds=(-3.0, 2.0), method="bounded", options={"xatol": 0.02})
-    return float(np.exp(found.x)), float(found.fun)
-
-
-def checked(train: Texts) -> list[str]:
-    """The classes, in alphabetical order.
-
-    Raises:
-        TrainingError: There are fewer than two, or a text is missing.
-    """
-    classes = sorted(set(train.labels))
-    if len(classes) < 2:
-        raise TrainingError(
-            f"All {len(train)} texts are of one class ({classes[0]!r})." if classes else "There are no texts.",
-            where="classes",
-            cure="Give texts of two classes or more.",
-        )
-    if not any(text.strip() for text in train.texts):
-        raise TrainingError("All texts are empty.", where="texts", cure="Look at the column that holds the text.")
-    return classes
-
-
-def held_out(texts: Texts, seed: int) -> NDArray[np.bool_]:
-    """Bool (n,): a tenth of each class, at most 2,000 in all, no text of which is left on the other side."""
-    rng = np.random.default_rng(seed)
-    labels = np.asarray(texts.labels)
-    share = min(_VALID, _MOST_VALID / len(texts))
-    chosen = np.zeros(len(texts), dtype=np.bool_)
-    for name in np.unique(labels):
-        rows = np.flatnonzero(labels == name)
-        chosen[rng.permutation(rows)[: max(1, round(share * len(rows)))] if len(rows) > 1 else []] = True
-    taken = {texts.texts[row] for row in np.flatnonzero(chosen).tolist()}
-    return np.array([text in taken for text in texts.texts], dtype=np.bool_)
-
-
-def languages(texts: Sequence[str]) -> list[str]:
-    """A guess at each text's language, for the choice of a backbone."""
-    return ["zh" if any("一" <= letter <= "鿿" for letter in text[:200]) else "en" for text in texts]
-
-
-def marks(wanted: Ints, shares: Floats) -> dict[str, Any]:
-    """Accuracy, macro F1 and log-loss with 95 % intervals where rows are independent, and calibration of the top class."""
-    right = accuracy(wanted, shares)
-    found: dict[str, Any] = {
-        "macro_f1": {"value": macro_f1(wanted, shares.argmax(axis=1), shares.shape[1])},
-        "ece": {"value": calibration_error(right, shares.max(axis=1))},
-    }
-    for name, values in (("accuracy", right), ("log_loss", log_loss(wanted, shares))):
-        low, high = bootstrap_interval(values)
-        found[name] = {"value": float(values.mean()), "low": low, "high": high}
-    return found
 
 
 def notes(taught: Taught) -> str:

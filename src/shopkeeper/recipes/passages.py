@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.recipes.classify import Texts
+from shopkeeper.recipes.labelled_texts import Texts
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.store.protocols import Store
 

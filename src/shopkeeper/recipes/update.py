@@ -27,8 +27,10 @@ from shopkeeper.models.card import Card
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.models.text import Floats
-from shopkeeper.recipes.classify import Taught, Texts, blend, held_out, honest_scale, marks, notes, save_taught
+from shopkeeper.recipes.blending import blend, honest_scale, marks
+from shopkeeper.recipes.classify import Taught, notes, save_taught
 from shopkeeper.recipes.known_texts import KnownTexts, fingerprints
+from shopkeeper.recipes.labelled_texts import Texts, held_out
 from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Lesson, Method, prepare, teach
 from shopkeeper.recipes.techniques import with_techniques
