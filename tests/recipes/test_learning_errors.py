@@ -70,3 +70,8 @@ def test_one_chinese_text_is_enough_for_a_backbone_that_reads_both():
     assert encoder_name(models, languages(["good shoes", "bad"])) == "minilm"
     assert encoder_name(models, languages(["good shoes", "质量很好"])) == "e5-small"
     assert encoder_name(models, languages(["good 质量 shoes"])) == "e5-small"
+
+
+def test_repeats_of_two_texts_cannot_be_parted(tmp_path):
+    with pytest.raises(TrainingError, match="2 different ones"):
+        learn(Texts(["warm", "cold"] * 10, ["yes", "no"] * 10), tiny_bert(), Settings(home=tmp_path), minutes=1)

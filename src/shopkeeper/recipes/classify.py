@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from shopkeeper.compute.device import pick_device, set_threads
+from shopkeeper.errors import TrainingError
 from shopkeeper.models.adapters import foldable, merge
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
@@ -104,12 +105,18 @@ def learn(
         name: What the progress bar calls it.
 
     Raises:
-        TrainingError: There are fewer than two classes, or no text.
+        TrainingError: There are fewer than two classes, no text, or too few different ones.
     """
     method = method or Method()
     classes = checked(train)
     if valid is None:
         held = held_out(train, seed)
+        if held.all():
+            raise TrainingError(
+                f"{len(train)} texts are but {len(set(train.texts))} different ones, too few to hold any out.",
+                where="texts",
+                cure="Give more different texts of each class.",
+            )
         train, valid = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
     known, wanted = class_numbers(train.labels, classes), class_numbers(valid.labels, classes)
     linear, _ = fit_linear(train.texts, known, len(classes), valid.texts, wanted)
