@@ -109,6 +109,10 @@ class TrainSettings(_Section):
         ge=-1,
         description="Steps that bring texts of one class together before cross-entropy; 0 only where a class has fewer than 20 texts, in place of it; -1 never.",
     )
+    refit: bool = Field(
+        False,
+        description="Classes of texts: learn again with validation's texts once it has chosen; twice the time.",
+    )
     lexicon: str = Field("", description="File of synonym groups for the augmentation by synonyms.")
     marks: str = Field(
         "", description="File of marked titles that the tagger learns from: JSON lines, or CoNLL columns."

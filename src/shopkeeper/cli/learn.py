@@ -47,6 +47,7 @@ def train_(
     r_drop: Annotated[float | None, typer.Option(help="Weight of R-Drop.")] = None,
     mixup: Annotated[float | None, typer.Option(help="Alpha of mixup.")] = None,
     augment: Annotated[str | None, typer.Option(help="delete, swap, typos, homophones, synonyms.")] = None,
+    refit: Annotated[bool | None, typer.Option(help="Learn again with validation's texts in the end.")] = None,
     contrast: Annotated[int | None, typer.Option(help="Steps that bring texts of one class together first.")] = None,
     marks: Annotated[str | None, typer.Option(help=f"File of marked titles that {TAGGER} learns from.")] = None,
 ) -> None:
@@ -69,6 +70,7 @@ def train_(
         "r_drop": r_drop,
         "mixup": mixup,
         "augment": augment,
+        "refit": refit,
         "contrast": contrast,
         "marks": marks,
     }

@@ -8,8 +8,10 @@ good, it alone is what is served.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +95,7 @@ def learn(
 
     Args:
         train: Texts to learn from; validation is cut from them when `valid` is None.
-        base: Backbone to start from, changed in place.
+        base: Backbone to start from; it may be changed in place.
         settings: `settings.train.minutes` when `minutes` is None.
         valid: Texts that choose the state, the scales and the blend.
         unlabelled: Texts of the same kind without labels, read where labels are few (`Method.contrast`).
@@ -125,53 +127,76 @@ def learn(
         torch.manual_seed(seed)
         classifier = Classifier(base, classes=len(classes), dropout=method.dropout)
     classifier.to(pick_device(settings.compute))
+    start = copy.deepcopy(classifier) if method.refit else classifier
     scorer = TorchScorer(classifier, bf16=method.bfloat16)
 
     def validate() -> float:
         return -honest_scale(wanted, scorer.probabilities(valid.texts))[1]
 
-    def taught(texts: Sequence[str], labels: Ints, part: str) -> FitReport:
-        budget = settings.train.minutes if minutes is None else minutes
-        first, second = (checkpoint.part(f"{part}-{n}") if checkpoint is not None else None for n in (1, 2))
-        report = gather(
-            classifier,
-            texts,
-            labels,
-            classes,
-            method,
-            unlabelled=unlabelled if part == "all" else (),
-            minutes=budget,
-            seed=seed,
-            checkpoint=first,
-        )
-        if method.epochs == 0:
-            return report
-        prepare(classifier, method)
-        shown, wanted_of = texts, labels
-        if method.augment is not None:
-            variants, rows = augmented(texts, method.augment, 1, np.random.default_rng(seed))
-            shown, wanted_of = [*texts, *variants], np.concatenate([labels, labels[rows]])
-        lesson = Lesson(tokenise(base, shown, "query", method.tokens), wanted_of)
-        return teach(
-            classifier,
-            lesson,
-            method,
-            minutes=budget,
-            seed=seed,
-            validate=validate,
-            hooks=hooks,
-            checkpoint=second,
-            name=name,
-        )
-
-    came = copy.deepcopy(base.model.state_dict()) if method.few else {}
-    report = taught(train.texts, known, "train")
+    budget = settings.train.minutes if minutes is None else minutes
+    once = partial(_fine_tune, classes=classes, minutes=budget, seed=seed, hooks=hooks, name=name)
+    kept = _part(checkpoint, "train")
+    report = once(classifier, train.texts, known, method, validate=validate, checkpoint=kept)
     given = scorer.probabilities(valid.texts), linear.probabilities(valid.texts)
     share, scales, losses = blend(wanted, *given)
-    if method.few:  # what validation has chosen holds; now its labels, a tenth of the few, may teach as well
-        base.model.load_state_dict(came)
-        report = taught([*train.texts, *valid.texts], np.concatenate([known, wanted]), "all")
+    if method.refit and (report.best_step or method.epochs == 0):
+        everything, labels = [*train.texts, *valid.texts], np.concatenate([known, wanted])
+        again = replace(method, epochs=math.ceil(method.epochs * report.best_step / max(1, report.steps)))
+        kept, classifier = _part(checkpoint, "refit"), start
+        once(classifier, everything, labels, again, unlabelled=unlabelled, checkpoint=kept, hooks=())
     return Taught(classes, classifier, linear, share, scales, report, trainable_share(classifier), losses)
+
+
+def _fine_tune(
+    classifier: Classifier,
+    texts: Sequence[str],
+    labels: Ints,
+    method: Method,
+    *,
+    classes: Sequence[str],
+    unlabelled: Sequence[str] = (),
+    minutes: float,
+    seed: int,
+    validate: Callable[[], float] | None = None,
+    hooks: Sequence[Hook],
+    checkpoint: Checkpoint | None,
+    name: str,
+) -> FitReport:
+    """Contrast and a solved head where the method has them, then cross-entropy where it has epochs; in place."""
+    report = gather(
+        classifier,
+        texts,
+        labels,
+        classes,
+        method,
+        unlabelled=unlabelled,
+        minutes=minutes,
+        seed=seed,
+        checkpoint=_part(checkpoint, "contrast"),
+    )
+    if method.epochs == 0:
+        return report
+    prepare(classifier, method)
+    if method.augment is not None:
+        variants, rows = augmented(texts, method.augment, 1, np.random.default_rng(seed))
+        texts, labels = [*texts, *variants], np.concatenate([labels, labels[rows]])
+    lesson = Lesson(tokenise(classifier.backbone, texts, "query", method.tokens), labels)
+    kept = _part(checkpoint, "classes")
+    return teach(
+        classifier,
+        lesson,
+        method,
+        minutes=minutes,
+        seed=seed,
+        validate=validate,
+        hooks=hooks,
+        checkpoint=kept,
+        name=name,
+    )
+
+
+def _part(checkpoint: Checkpoint | None, name: str) -> Checkpoint | None:
+    return checkpoint.part(name) if checkpoint is not None else None
 
 
 def train_classifier(
@@ -233,7 +258,7 @@ def train_classifier(
     )
     wanted = class_numbers(test.labels, taught.classes)
     given = taught.scorer().probabilities(test.texts)
-    held = held_out(train, seed) if not method.few else np.zeros(len(train), dtype=np.bool_)  # as `learn` parts them
+    held = held_out(train, seed) & (not method.refit)  # as `learn` parts them
     sides = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held)), test
     card = Card(
         task=task,
@@ -288,7 +313,7 @@ def method_for(texts: Texts, asked: TrainSettings) -> Method:
     """Fine-tuning by cross-entropy; contrast and a solved head where a typical class has fewer than 20 texts."""
     typical = np.median(np.unique(np.asarray(texts.labels), return_counts=True)[1])
     if typical < _FEW and asked.contrast == 0:
-        return Method(contrast=Contrast(), epochs=0)
+        return Method(contrast=Contrast(), epochs=0, refit=True)
     return Method(epochs=asked.epochs)
 
 

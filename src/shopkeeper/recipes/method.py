@@ -57,6 +57,8 @@ class Method:
         contrast: First bring texts of one class close to each other, and solve the head: for few labels (SetFit).
         solve: Solve the head by logistic regression before anything moves, so that it does not start from nothing and
             pull the body about (LP-FT, Kumar et al. 2022). Contrast does so anyway.
+        refit: Once validation has chosen the epochs and the blend, learn again from the start with validation's texts as
+            well; takes twice the time.
         epochs: Passes over the examples at most; 0 leaves it at contrast and the solved head.
         batch: Texts in a step.
         tokens: Tokens that a text is cut to.
@@ -83,6 +85,7 @@ class Method:
     hooks: tuple[Callable[[], Hook], ...] = ()
     contrast: Contrast | None = None
     solve: bool = False
+    refit: bool = False
     epochs: int = 4
     batch: int = 32
     tokens: int = 96
@@ -102,11 +105,6 @@ class Method:
             "hooks": [type(make()).__name__ for make in self.hooks],
         }
         return values | named
-
-    @property
-    def few(self) -> bool:
-        """Whether contrast and a solved head are all there is: the way of few labels."""
-        return self.contrast is not None and self.epochs == 0
 
     def criterion(self) -> Criterion:
         """What it means to be right."""

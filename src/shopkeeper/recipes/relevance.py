@@ -139,7 +139,7 @@ def method_of(settings: Settings, options: RelevanceOptions) -> Method:
         SettingsError: Something is asked for that contrastive teaching has no use for.
     """
     asked = settings.train
-    for name in ("smoothing", "r_drop", "mixup", "augment", "contrast"):
+    for name in ("smoothing", "r_drop", "mixup", "augment", "contrast", "refit"):
         if getattr(asked, name):
             raise SettingsError(
                 "Teaching an encoder has no labels to which this applies.",

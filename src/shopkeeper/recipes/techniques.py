@@ -70,6 +70,7 @@ def with_techniques(method: Method, asked: TrainSettings) -> Method:
         agree=asked.r_drop or method.agree,
         mix=asked.mixup or method.mix,
         augment=augmentation(asked) or method.augment,
+        refit=asked.refit or method.refit,
         contrast=Contrast(steps=asked.contrast) if asked.contrast > 0 else method.contrast,
     )
 

@@ -105,7 +105,7 @@ def update_classifier(
     """
     seed = settings.compute.seed if seed is None else seed
     method = method or with_techniques(Method(epochs=settings.train.epochs), settings.train)
-    method = replace(method, contrast=None, solve=False, agree=0.0, mix=0.0, augment=None)
+    method = replace(method, contrast=None, solve=False, refit=False, agree=0.0, mix=0.0, augment=None)
     set_threads(settings.compute)
     _check_backbone(live, settings)
     parts = part(live, texts, seed)
