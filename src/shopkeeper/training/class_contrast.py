@@ -43,7 +43,7 @@ class Contrast:
         minutes: Wall-time budget.
     """
 
-    steps: int = 120
+    steps: int = 60
     batch: int = 64
     alike: int = 2
     unlabelled: float = 0.25
