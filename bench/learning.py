@@ -107,7 +107,7 @@ METHODS: Mapping[str, Callable[[Method], Method]] = {
     "prompt": lambda method: replace(method, adapter=Prompt(20), rate=1e-2, head_rate=1.0),
     "bottleneck": lambda method: replace(method, adapter=Bottleneck(48), rate=1e-3, head_rate=2.0),
     "sgd": lambda method: replace(method, optimiser=sgd, rate=5e-3),
-    "adafactor": lambda method: replace(method, optimiser=adafactor),
+    "adafactor": lambda method: replace(method, optimiser=adafactor, rate=10 * method.rate),
     "lion": lambda method: replace(method, optimiser=lion, rate=method.rate / 5),
     "layer-decay": lambda method: replace(method, layer_decay=0.8),
     "smoothing": lambda method: replace(method, smoothing=0.1),
