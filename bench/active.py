@@ -111,6 +111,7 @@ def _needed(pool: Pool, strategy: Strategy, start: Strategy, seed: int, goal: fl
         first=pool.batch,
         batch=pool.batch,
         most=pool.most,
+        until=goal,
         start=start,
     )
     return min(curve.needed(goal), float(pool.most))

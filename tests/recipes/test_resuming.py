@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from interruption import Cut
 from safetensors.torch import load_file
 from test_classify import QUICK, TRAIN
 from test_domain import FAST, reader
@@ -30,18 +31,6 @@ from shopkeeper.settings import load
 from shopkeeper.training.averaging import ExponentialAverage
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.class_contrast import Contrast
-from shopkeeper.training.hooks import Hook
-
-
-class Cut(Hook):
-    """Pulls the plug after so many steps of one run."""
-
-    def __init__(self, after):
-        self.after = after
-
-    def step(self, run):
-        if run.step == self.after:
-            raise ConnectionAbortedError
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from interruption import Cut
 from test_loop import Net, accuracy, examples, loss, weights
 
 from shopkeeper.errors import TrainingError
@@ -20,17 +21,6 @@ from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitSettings, fit
 
 SETTINGS = FitSettings(epochs=5, rate=0.02, bfloat16=False, patience=10, accumulate=2, checks=2)
-
-
-class Cut(Hook):
-    """Pulls the plug after so many steps."""
-
-    def __init__(self, after):
-        self.after = after
-
-    def step(self, run):
-        if run.step == self.after:
-            raise ConnectionAbortedError
 
 
 def train(folder, *hooks, settings=SETTINGS, of="", twist=0.0, pooler=0.0):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from interruption import Cut
 from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
@@ -10,7 +11,6 @@ from shopkeeper.models.heads import Classifier
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.criteria import classes
 from shopkeeper.training.freezing import frozen_layers, layer_count, open_top
-from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitSettings, fit
 from shopkeeper.training.supervised import labelled, supervised
 from shopkeeper.training.texts import tokenise
@@ -94,11 +94,6 @@ def test_a_wholly_frozen_body_is_kept_to_its_end():
 
 
 def test_a_run_that_was_cut_off_finds_the_same_bits(tmp_path):
-    class Cut(Hook):
-        def step(self, run):
-            if run.step == 6:
-                raise ConnectionAbortedError
-
     def train(*hooks):
         made = classifier("bert")
         texts = tokenise(made.backbone, TEXTS, "passage", 16)
@@ -112,7 +107,7 @@ def test_a_run_that_was_cut_off_finds_the_same_bits(tmp_path):
     whole, first = train()
     Checkpoint(tmp_path / "run").clear()
     with pytest.raises(ConnectionAbortedError):
-        train(Cut())
+        train(Cut(6))
     report, second = train()
     assert report.resumed == 5
     assert report.losses == whole.losses

@@ -18,6 +18,7 @@ from shopkeeper.store.protocols import Changes, Labels
 from shopkeeper.training.acquisition import Strategy, random
 from shopkeeper.training.batching import Ints
 
+_SETTLED = 3  # rounds in a row that have to reach a goal
 Fit = Callable[[Floats, Ints], Callable[[Floats], Floats]]
 """Vectors float32 (n, d) and classes int64 (n,) -> vectors (m, d) to probabilities float32 (m, k)."""
 
@@ -123,6 +124,7 @@ def simulate(
     first: int,
     batch: int,
     most: int,
+    until: float = float("inf"),
     start: Strategy = random,
 ) -> Curve:
     """Play active learning with known labels.
@@ -137,6 +139,7 @@ def simulate(
         first: Labels of the first round.
         batch: Labels added in each round after it.
         most: Labels at which to stop.
+        until: Accuracy at which to stop, once three rounds in a row have reached it.
         start: Chooses the first labels, without a model: its probabilities are all even.
 
     Raises:
@@ -157,7 +160,7 @@ def simulate(
         known.append(len(taken))
         scores.append(float((predict(test[0]).argmax(axis=1) == test[1]).mean()))
         count = min(batch, most - len(taken), len(vectors) - len(taken))
-        if count <= 0:
+        if count <= 0 or (len(scores) >= _SETTLED and min(scores[-_SETTLED:]) >= until):
             return Curve(np.array(known, dtype=np.int64), np.array(scores))
         chosen = strategy(predict(vectors), vectors, count, rng, taken)
         taken = np.concatenate([taken, chosen])

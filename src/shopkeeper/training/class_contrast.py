@@ -1,7 +1,6 @@
 """Contrast between classes: a sentence encoder is tuned so that texts of one class come close to each other.
 
-Supervised contrastive learning (Khosla et al. 2020) within batches of a few classes with a few texts of each. A text
-without a label can take part as a class of its own that comes twice, apart by dropout alone (SimCSE, Gao et al. 2021).
+Supervised contrastive learning (Khosla et al. 2020) within batches of a few classes with a few texts of each.
 """
 
 from __future__ import annotations
@@ -35,7 +34,6 @@ class Contrast:
         steps: Batches, one optimiser step each.
         batch: Texts in a batch.
         alike: Texts of the same class in a batch.
-        unlabelled: Share of a batch that texts without labels take, when there are any.
         temperature: Divides the cosine.
         layers: Top layers of the encoder that learn; None for all, embeddings included.
         rate: Peak learning rate.
@@ -46,7 +44,6 @@ class Contrast:
     steps: int = 60
     batch: int = 64
     alike: int = 2
-    unlabelled: float = 0.25
     temperature: float = 0.07
     layers: int | None = 4
     rate: float = 1e-4
@@ -60,7 +57,6 @@ def contrast(
     labels: Ints,
     settings: Contrast,
     *,
-    unlabelled: Sequence[str] = (),
     weights: Floats | None = None,
     seed: int = 0,
     checkpoint: Checkpoint | None = None,
@@ -72,12 +68,11 @@ def contrast(
         texts: n texts.
         labels: int64 (n,).
         settings: How.
-        unlabelled: More texts. Each is a class of its own that comes twice into a batch, apart by dropout alone.
         weights: float (n,), how often a text is drawn, relative to others of its class.
         seed: Of everything random.
         checkpoint: Where the state of the run is kept.
     """
-    tokens = tokenise(backbone, [*texts, *unlabelled], "", min(settings.longest, backbone.max_length))
+    tokens = tokenise(backbone, texts, "", min(settings.longest, backbone.max_length))
     draws = Draws(tokens, labels, settings, weights)
     layers = None if settings.layers is None else min(settings.layers, layer_count(backbone.model))
     before = [parameter.requires_grad for parameter in backbone.model.parameters()]
@@ -108,11 +103,11 @@ def contrast(
 
 
 class Draws(Batches[Labelled]):
-    """Batches of a few classes with a few texts of each; texts without a label are classes of their own.
+    """Batches of a few classes with a few texts of each.
 
     Args:
-        texts: Labelled texts, then those without.
-        labels: int64 (n,), classes of the first n texts.
+        texts: n texts.
+        labels: int64 (n,), their classes.
         settings: Steps in an epoch, and what goes into a batch.
         weights: float (n,), how often a text is drawn, relative to others of its class.
     """
@@ -121,24 +116,19 @@ class Draws(Batches[Labelled]):
         self._texts, self._settings = texts, settings
         self._groups = [np.flatnonzero(labels == number) for number in np.unique(labels)]
         self._chances = np.ones(len(labels)) if weights is None else np.asarray(weights, dtype=np.float64)
-        self._own = np.arange(len(labels), len(texts.ids), dtype=np.int64)
-        alone = 1 + int(labels.max(initial=-1)) + np.arange(len(self._own))
-        self._classes = torch.from_numpy(np.concatenate([labels, alone]))
+        self._classes = torch.from_numpy(np.ascontiguousarray(labels))
 
     def __len__(self) -> int:
         return self._settings.steps
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Labelled]:
         """As many batches as there are steps; a class with too few texts gives some twice, apart by dropout."""
-        share = self._settings.unlabelled if len(self._own) else 0.0
-        singles = round(share * self._settings.batch / 2)
-        groups = max(2, (self._settings.batch - 2 * singles) // self._settings.alike)
+        groups = max(2, self._settings.batch // self._settings.alike)
         for _ in range(len(self)):
-            own = rng.choice(self._own, size=min(singles, len(self._own)), replace=False) if singles else self._own[:0]
-            parts = [self._of_group(number, rng) for number in _some(len(self._groups), groups, rng)]
-            rows = np.concatenate([*parts, own, own])
-            place = torch.from_numpy(rows)
-            yield Labelled(self._texts.batch(rows), self._classes[place], torch.ones(len(rows)), rows)
+            chosen = rng.permutation(len(self._groups))[:groups].tolist()
+            rows = np.concatenate([self._of_group(number, rng) for number in chosen])
+            wanted = self._classes[torch.from_numpy(rows)]
+            yield Labelled(self._texts.batch(rows), wanted, torch.ones(len(rows)), rows)
 
     def _of_group(self, number: int, rng: np.random.Generator) -> Ints:
         members = self._groups[number]
@@ -146,7 +136,3 @@ class Draws(Batches[Labelled]):
         few = bool(np.count_nonzero(chances) < self._settings.alike)
         drawn: Ints = rng.choice(len(members), size=self._settings.alike, replace=few, p=chances)
         return members[drawn]
-
-
-def _some(count: int, most: int, rng: np.random.Generator) -> list[int]:
-    return [int(place) for place in rng.permutation(count)[:most]]

@@ -1,78 +1,27 @@
-"""Learning classes from a few examples each: contrast first, then logistic regression (SetFit, Tunstall et al. 2022).
+"""The parts of learning classes from a few examples each, after SetFit (Tunstall et al. 2022): a head solved on vectors.
 
-The sentence encoder is tuned so that texts of one class come close to each other (supervised contrastive loss within the
-batch), then a linear head is solved on its vectors. The result is an ordinary `Classifier`, saved and served as any other.
-Two more sources help where labels are few: the names of the classes, read as examples of themselves, and texts without
-labels, each of which is contrasted with everything but itself (SimCSE, Gao et al. 2021).
+`class_contrast` first tunes the sentence encoder so that texts of one class come close to each other; `recipes.few_labels`
+puts both together. The names of the classes, in words, are read as examples of themselves.
 """
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from shopkeeper.compute.precision import autocast
-from shopkeeper.errors import TrainingError
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.encoders import batcher_of, tensors
 from shopkeeper.models.heads import Classifier
 from shopkeeper.models.text import Floats, softmax
 from shopkeeper.training.batching import Ints
-from shopkeeper.training.class_contrast import Contrast, contrast
-from shopkeeper.training.plan import FitReport
 from shopkeeper.training.semi_supervised import Learn
 
 _ENCODED = 128  # texts in one pass through the encoder
-
-
-def learn_few_shot(
-    backbone: Backbone,
-    texts: Sequence[str],
-    labels: Ints,
-    count: int,
-    settings: Contrast | None,
-    *,
-    names: Sequence[str] = (),
-    unlabelled: Sequence[str] = (),
-    weights: Floats | None = None,
-    strength: float = 10.0,
-    seed: int = 0,
-) -> tuple[Classifier, FitReport | None]:
-    """Tune the encoder in place and put a linear head on it.
-
-    Args:
-        backbone: A pretrained sentence encoder.
-        texts: n texts.
-        labels: int64 (n,) in [0, count).
-        count: Number of classes k.
-        settings: How to tune the encoder; None leaves it as it is and only solves the head.
-        names: Names of the k classes in words, each an example of its class; see `readable`. Empty leaves them out.
-        unlabelled: Texts of the same kind without labels.
-        weights: float32 (n,), how much each text counts; 1 for all when None.
-        strength: Inverse strength of the head's penalty, see `linear_head`.
-        seed: Of everything random.
-
-    Returns:
-        The classifier in evaluation mode, and what happened to the encoder; None when it was left as it is.
-
-    Raises:
-        TrainingError: Fewer than two classes have a text, or names and classes differ in number.
-    """
-    _check(texts, labels, count, names)
-    known = [*texts, *names]
-    classes = np.concatenate([labels, np.arange(len(names), dtype=np.int64)])
-    counts = np.concatenate([np.ones(len(texts)) if weights is None else weights, np.ones(len(names))])
-    report = None
-    if settings is not None:
-        report = contrast(backbone, known, classes, settings, unlabelled=unlabelled, weights=counts, seed=seed)
-    found = pooled(backbone, known)
-    matrix, bias = linear_head(found, classes, count, weights=counts, strength=strength)
-    return _headed(backbone, matrix, bias), report
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,40 +42,8 @@ class Learnt:
         return softmax(self.vectors(texts) @ matrix.T + bias)
 
 
-def few_shot_learner(
-    backbone: Backbone,
-    count: int,
-    settings: Contrast | None,
-    *,
-    names: Sequence[str] = (),
-    unlabelled: Sequence[str] = (),
-    strength: float = 10.0,
-    seed: int = 0,
-) -> Learn[Learnt]:
-    """`learn_few_shot` as `semi_supervised.self_train` wants it; each model begins with a copy of `backbone` as it is."""
-    model = copy.deepcopy(backbone.model)
-
-    def learn(texts: Sequence[str], labels: Ints, weights: Floats) -> Learnt:
-        fresh = replace(backbone, model=copy.deepcopy(model))
-        classifier, _ = learn_few_shot(
-            fresh,
-            texts,
-            labels,
-            count,
-            settings,
-            names=names,
-            unlabelled=unlabelled,
-            weights=weights,
-            strength=strength,
-            seed=seed,
-        )
-        return Learnt(classifier, lambda asked: pooled(fresh, asked, bfloat16=True))
-
-    return learn
-
-
 def head_learner(backbone: Backbone, count: int, *, strength: float = 10.0) -> Learn[Learnt]:
-    """The same for an encoder that stays as it is: each text is encoded once, so that a round takes seconds."""
+    """What `self_train` calls, for an encoder that stays as it is: each text is encoded once, so a round takes seconds."""
     known: dict[str, Floats] = {}
 
     def vectors(texts: Sequence[str]) -> Floats:
@@ -208,16 +125,3 @@ def _headed(backbone: Backbone, matrix: Floats, bias: Floats) -> Classifier:
     classifier = Classifier(backbone, classes=len(bias))
     set_head(classifier, matrix, bias)
     return classifier.to(next(backbone.model.parameters()).device).eval()
-
-
-def _check(texts: Sequence[str], labels: Ints, count: int, names: Sequence[str]) -> None:
-    if len(texts) != len(labels) or len(np.unique(labels)) < 2:
-        raise TrainingError(
-            f"{len(texts)} texts with {len(np.unique(labels))} different labels teach nothing.",
-            where="few-shot learning",
-            cure="Pass one label for each text, and texts of at least two classes.",
-        )
-    if names and len(names) != count:
-        raise TrainingError(
-            f"{len(names)} names for {count} classes.", where="few-shot learning", cure="Name every class, or none."
-        )
