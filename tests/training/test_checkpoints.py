@@ -151,7 +151,7 @@ def test_an_unwritable_place_is_an_error_that_says_so(tmp_path):
 
 _CHILD = """
 import json, sys, time
-sys.path[:0] = [sys.argv[1]]
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/.."]
 from pathlib import Path
 from test_checkpoints import SETTINGS, train
 from shopkeeper.training.hooks import Hook
