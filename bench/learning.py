@@ -101,7 +101,7 @@ METHODS: Mapping[str, Callable[[Method], Method]] = {
     "gradual": lambda method: replace(method, open_layers=None, gradual=True),
     "lora": lambda method: replace(method, adapter=Lora(rank=8), rate=1e-3, head_rate=2.0),
     "dora": lambda method: replace(method, adapter=Lora(rank=8, dora=True), rate=1e-3, head_rate=2.0),
-    "adalora": lambda method: replace(method, adapter=AdaLora(), rate=2e-3, head_rate=1.0),
+    "adalora": lambda method: replace(method, adapter=AdaLora(rank=6, start=10), rate=2e-3, head_rate=1.0),
     "ia3": lambda method: replace(method, adapter=Ia3(), rate=5e-3, head_rate=1.0),
     "prefix": lambda method: replace(method, adapter=Prefix(20), rate=5e-3, head_rate=1.0),
     "prompt": lambda method: replace(method, adapter=Prompt(20), rate=1e-2, head_rate=1.0),

@@ -113,6 +113,17 @@ class TrainSettings(_Section):
         False,
         description="Classes of texts: learn again with validation's texts once it has chosen; twice the time.",
     )
+    solve: bool = Field(False, description="Solve the head by logistic regression before the layers learn (LP-FT).")
+    gradual: bool = Field(False, description="Open one more layer with each epoch, from the top.")
+    members: int = Field(
+        1, ge=1, le=20, description="So many seeds learn, and their mean teaches the model that is kept; 1 for none."
+    )
+    noise: float = Field(
+        0.0, ge=0, le=1, description="Exponent q of generalised cross-entropy, against wrong labels; 0 for plain."
+    )
+    clean: bool = Field(False, description="Leave out training texts whose labels look wrong (confident learning).")
+    weight_decay: float = Field(-1.0, ge=-1, description="Decoupled weight decay; -1 for the recipe's own.")
+    dropout: float = Field(-1.0, ge=-1, lt=1, description="Dropout before the head; -1 for the recipe's own.")
     lexicon: str = Field("", description="File of synonym groups for the augmentation by synonyms.")
     marks: str = Field(
         "", description="File of marked titles that the tagger learns from: JSON lines, or CoNLL columns."

@@ -4,18 +4,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.adapters import Lora
+from shopkeeper.models.heads import Classifier
 from shopkeeper.recipes.blending import blend
-from shopkeeper.recipes.classify import learn, method_for, train_classifier
+from shopkeeper.recipes.classify import learn, method_for, notes, train_classifier
+from shopkeeper.recipes.cleaning import wrongly_labelled
+from shopkeeper.recipes.fine_tuning import ensemble_answers
 from shopkeeper.recipes.labelled_texts import Texts, held_out
 from shopkeeper.recipes.method import Method
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.averaging import ExponentialAverage
 from shopkeeper.training.class_contrast import Contrast
+from shopkeeper.training.supervised import class_numbers
 
 RNG = np.random.default_rng(0)
 WORDS = ["shoe", "shirt", "cup", "a", "b", "c", "d"]
@@ -139,6 +144,51 @@ def test_texts_without_labels_help_where_labels_are_few(settings):
     taught = learn(few, tiny_bert(), settings, unlabelled=TRAIN.texts[8:150], method=method, minutes=5)
     assert right(taught, 1.0) > 0.9
     assert taught.classifier.classes == 2
+
+
+@pytest.mark.parametrize("method", [QUICK, replace(QUICK, refit=True, epochs=2)], ids=["once", "refit"])
+def test_an_ensemble_teaches_the_model_that_is_kept(settings, method):
+    taught = learn(TRAIN, tiny_bert(), settings, method=replace(method, members=2), minutes=5)
+    assert right(taught, 1.0) > 0.9
+    alone = learn(TRAIN, tiny_bert(), settings, method=method, minutes=5)
+    assert not torch.equal(taught.classifier.linear.weight, alone.classifier.linear.weight), "the ensemble had a say"
+
+
+def test_members_start_alike_and_part_by_their_seeds():
+    start = Classifier(tiny_bert(), classes=2)
+    known = class_numbers(TRAIN.labels, ["cold", "warm"])
+    how = {"names": ["cold", "warm"], "minutes": 5, "seed": 3}
+    weights = [parameter.clone() for parameter in start.parameters()]
+    pair = ensemble_answers(start, TRAIN.texts, known, TEST.texts, replace(QUICK, members=2), **how)
+    assert all(torch.equal(*both) for both in zip(weights, start.parameters(), strict=True)), "the start is left alone"
+    single = [
+        ensemble_answers(start, TRAIN.texts, known, TEST.texts, replace(QUICK, members=1), **how | {"seed": seed})
+        for seed in (3, 4)
+    ]
+    assert not torch.allclose(*single)
+    torch.testing.assert_close(pair, (single[0] + single[1]) / 2)
+
+
+def test_texts_with_wrong_labels_are_left_out(settings):
+    labels = [
+        ("warm" if label == "cold" else "cold") if row % 5 == 0 else label for row, label in enumerate(TRAIN.labels)
+    ]
+    noisy = Texts(TRAIN.texts, labels)
+    wrong = set(range(0, len(noisy), 5))
+    found = set(wrongly_labelled(noisy, ["cold", "warm"], 7).tolist())
+    assert len(found & wrong) > 0.8 * len(wrong)
+    assert len(found - wrong) < 0.2 * len(wrong)
+    taught = learn(noisy, tiny_bert(), settings, method=replace(QUICK, clean=True), minutes=5)
+    assert taught.left_out > 30
+    assert "were left out" in notes(taught)
+    assert right(taught, 1.0) > 0.9
+
+
+def test_cleaning_leaves_every_class_half_of_its_texts():
+    rng = np.random.default_rng(3)
+    texts = Texts([" ".join(rng.choice(WORDS, 4)) for _ in range(60)], ["rare"] * 6 + ["usual"] * 54)
+    found = wrongly_labelled(texts, ["rare", "usual"], 7)
+    assert np.sum(found < 6) <= 3
 
 
 def test_few_labels_choose_contrast_and_many_do_not():

@@ -30,6 +30,13 @@ def test_what_is_asked_lies_over_the_recipes_own():
     assert method.describe()["hooks"] == ["FGM", "ExponentialAverage"]
 
 
+def test_every_technique_of_the_settings_reaches_the_method():
+    asked = {"solve": True, "gradual": True, "members": 3, "noise": 0.7, "clean": True, "weight_decay": 0.0}
+    method = with_techniques(Method(), TrainSettings(**asked, dropout=0.0))
+    assert {name: getattr(method, name) for name in asked} == asked
+    assert method.dropout == 0.0
+
+
 @pytest.mark.parametrize(("layers", "expected"), [(-2, 2), (-1, None), (0, 0), (5, 5)])
 def test_layers(layers, expected):
     assert with_techniques(Method(open_layers=2), TrainSettings(layers=layers)).open_layers == expected
@@ -59,7 +66,8 @@ def test_synonyms_need_a_lexicon():
         with_techniques(Method(), TrainSettings(augment="typos, synonyms"))
 
 
-def test_what_teaching_an_encoder_has_no_use_for_is_refused(tmp_path):
-    settings = Settings(home=tmp_path, train=TrainSettings(mixup=0.2))
-    with pytest.raises(SettingsError, match=r"train\.mixup"):
+@pytest.mark.parametrize("asked", [{"mixup": 0.2}, {"members": 2}, {"dropout": 0.0}, {"clean": True}])
+def test_what_teaching_an_encoder_has_no_use_for_is_refused(tmp_path, asked):
+    settings = Settings(home=tmp_path, train=TrainSettings(**asked))
+    with pytest.raises(SettingsError, match=rf"train\.{next(iter(asked))}"):
         method_of(settings, RelevanceOptions())

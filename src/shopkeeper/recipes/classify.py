@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,21 +33,20 @@ from shopkeeper.models.linear import LinearText
 from shopkeeper.models.text import Floats
 from shopkeeper.recipes.blending import blend, honest_scale, marks
 from shopkeeper.recipes.card_plots import class_plots, learning_plots
-from shopkeeper.recipes.few_labels import gather
+from shopkeeper.recipes.cleaning import wrongly_labelled
+from shopkeeper.recipes.fine_tuning import ensemble_answers, fine_tune
 from shopkeeper.recipes.known_texts import KnownTexts, fingerprints
 from shopkeeper.recipes.labelled_texts import Texts, checked, held_out, languages
 from shopkeeper.recipes.linear_text import fit_linear
-from shopkeeper.recipes.method import Lesson, Method, prepare, teach
+from shopkeeper.recipes.method import Method
 from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings, TrainSettings
-from shopkeeper.training.augmentation import augmented
-from shopkeeper.training.checkpoints import Checkpoint
+from shopkeeper.training.checkpoints import Checkpoint, part_of
 from shopkeeper.training.class_contrast import Contrast
 from shopkeeper.training.freezing import trainable_share
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport
 from shopkeeper.training.supervised import class_numbers
-from shopkeeper.training.texts import tokenise
 
 Ints = NDArray[np.int64]
 _FEW = 20  # texts of a typical class, below which contrast beats cross-entropy (bench few-shot)
@@ -61,6 +61,7 @@ class Taught:
         share: Share of the fine-tuned model in the blend, in [0, 1].
         scales: What the logarithms of both models' probabilities are multiplied by.
         losses: Log-loss on validation of ``fine-tuned``, ``linear`` and ``blend``.
+        left_out: Texts that were not learnt from because their labels look wrong.
     """
 
     classes: Sequence[str]
@@ -71,6 +72,7 @@ class Taught:
     report: FitReport
     learnt_share: float
     losses: dict[str, float] = field(default_factory=dict)
+    left_out: int = 0
 
     def scorer(self) -> Blended:
         """Both as one scorer."""
@@ -120,6 +122,8 @@ def learn(
                 cure="Give more different texts of each class.",
             )
         train, valid = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
+    suspects = wrongly_labelled(train, classes, seed) if method.clean else np.zeros(0, dtype=np.int64)
+    train = train.take(np.setdiff1d(np.arange(len(train)), suspects))
     known, wanted = class_numbers(train.labels, classes), class_numbers(valid.labels, classes)
     linear, _ = fit_linear(train.texts, known, len(classes), valid.texts, wanted)
     base.max_length = min(base.max_length, method.tokens)
@@ -127,76 +131,34 @@ def learn(
         torch.manual_seed(seed)
         classifier = Classifier(base, classes=len(classes), dropout=method.dropout)
     classifier.to(pick_device(settings.compute))
-    start = copy.deepcopy(classifier) if method.refit else classifier
+    start = copy.deepcopy(classifier) if method.refit or method.members > 1 else classifier
     scorer = TorchScorer(classifier, bf16=method.bfloat16)
 
     def validate() -> float:
         return -honest_scale(wanted, scorer.probabilities(valid.texts))[1]
 
     budget = settings.train.minutes if minutes is None else minutes
-    once = partial(_fine_tune, classes=classes, minutes=budget, seed=seed, hooks=hooks, name=name)
-    kept = _part(checkpoint, "train")
-    report = once(classifier, train.texts, known, method, validate=validate, checkpoint=kept)
+    everything, labels = [*train.texts, *valid.texts], np.concatenate([known, wanted])
+    once = partial(fine_tune, names=classes, minutes=budget / (1 if method.members == 1 else 2), seed=seed, name=name)
+    teacher = None
+    if method.members > 1:
+        kept = part_of(checkpoint, "members")
+        how: Any = {"names": classes, "minutes": budget / 2, "seed": seed + 1, "checkpoint": kept}
+        teacher = ensemble_answers(start, train.texts, known, everything, method, **how)
+    kept = part_of(checkpoint, "train")
+    first = None if teacher is None else teacher[: len(train)]
+    report = once(
+        classifier, train.texts, known, method, teacher=first, validate=validate, hooks=hooks, checkpoint=kept
+    )
     given = scorer.probabilities(valid.texts), linear.probabilities(valid.texts)
     share, scales, losses = blend(wanted, *given)
     if method.refit and (report.best_step or method.epochs == 0):
-        everything, labels = [*train.texts, *valid.texts], np.concatenate([known, wanted])
         again = replace(method, epochs=math.ceil(method.epochs * report.best_step / max(1, report.steps)))
-        kept, classifier = _part(checkpoint, "refit"), start
-        once(classifier, everything, labels, again, unlabelled=unlabelled, checkpoint=kept, hooks=())
-    return Taught(classes, classifier, linear, share, scales, report, trainable_share(classifier), losses)
-
-
-def _fine_tune(
-    classifier: Classifier,
-    texts: Sequence[str],
-    labels: Ints,
-    method: Method,
-    *,
-    classes: Sequence[str],
-    unlabelled: Sequence[str] = (),
-    minutes: float,
-    seed: int,
-    validate: Callable[[], float] | None = None,
-    hooks: Sequence[Hook],
-    checkpoint: Checkpoint | None,
-    name: str,
-) -> FitReport:
-    """Contrast and a solved head where the method has them, then cross-entropy where it has epochs; in place."""
-    report = gather(
-        classifier,
-        texts,
-        labels,
-        classes,
-        method,
-        unlabelled=unlabelled,
-        minutes=minutes,
-        seed=seed,
-        checkpoint=_part(checkpoint, "contrast"),
+        kept, classifier = part_of(checkpoint, "refit"), start
+        once(classifier, everything, labels, again, unlabelled=unlabelled, teacher=teacher, checkpoint=kept)
+    return Taught(
+        classes, classifier, linear, share, scales, report, trainable_share(classifier), losses, len(suspects)
     )
-    if method.epochs == 0:
-        return report
-    prepare(classifier, method)
-    if method.augment is not None:
-        variants, rows = augmented(texts, method.augment, 1, np.random.default_rng(seed))
-        texts, labels = [*texts, *variants], np.concatenate([labels, labels[rows]])
-    lesson = Lesson(tokenise(classifier.backbone, texts, "query", method.tokens), labels)
-    kept = _part(checkpoint, "classes")
-    return teach(
-        classifier,
-        lesson,
-        method,
-        minutes=minutes,
-        seed=seed,
-        validate=validate,
-        hooks=hooks,
-        checkpoint=kept,
-        name=name,
-    )
-
-
-def _part(checkpoint: Checkpoint | None, name: str) -> Checkpoint | None:
-    return checkpoint.part(name) if checkpoint is not None else None
 
 
 def train_classifier(
@@ -324,4 +286,5 @@ def notes(taught: Taught) -> str:
     return (
         f"{report}; state of step {report.best_step} kept; {taught.learnt_share:.1%} of the parameters learnt. Log-loss on validation: "
         f"{losses}. The fine-tuned model has {taught.share:.0%} of the blend, the linear one the rest."
+        + (f" {taught.left_out} texts were left out: their labels look wrong." if taught.left_out else "")
     )

@@ -59,6 +59,10 @@ class Method:
             pull the body about (LP-FT, Kumar et al. 2022). Contrast does so anyway.
         refit: Once validation has chosen the epochs and the blend, learn again from the start with validation's texts as
             well; takes twice the time.
+        members: Above 1, so many classifiers of different seeds learn first, and their mean logits teach the one that is
+            kept, beside the labels (Hinton et al. 2015): an ensemble at the price of one when serving; the members share
+            half of the budget. Takes the place of R-Drop and mixup.
+        clean: Leave out training texts whose label looks wrong (`cleaning.wrongly_labelled`).
         epochs: Passes over the examples at most; 0 leaves it at contrast and the solved head.
         batch: Texts in a step.
         tokens: Tokens that a text is cut to.
@@ -86,6 +90,8 @@ class Method:
     contrast: Contrast | None = None
     solve: bool = False
     refit: bool = False
+    members: int = 1
+    clean: bool = False
     epochs: int = 4
     batch: int = 32
     tokens: int = 96

@@ -39,7 +39,7 @@ from shopkeeper.recipes.pairs import (
 )
 from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.records import Item
-from shopkeeper.settings import Settings
+from shopkeeper.settings import Settings, TrainSettings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
@@ -132,15 +132,21 @@ def train_relevance(
     )
 
 
+_OF_CLASSES = (
+    *("smoothing", "r_drop", "mixup", "augment", "contrast", "refit", "solve", "gradual", "members", "noise", "clean"),
+    "dropout",
+)
+
+
 def method_of(settings: Settings, options: RelevanceOptions) -> Method:
     """What the settings ask of the optimiser, adapters and hooks; losses and heads are this recipe's own.
 
     Raises:
         SettingsError: Something is asked for that contrastive teaching has no use for.
     """
-    asked = settings.train
-    for name in ("smoothing", "r_drop", "mixup", "augment", "contrast", "refit"):
-        if getattr(asked, name):
+    asked, plain = settings.train, TrainSettings()
+    for name in _OF_CLASSES:
+        if getattr(asked, name) != getattr(plain, name):
             raise SettingsError(
                 "Teaching an encoder has no labels to which this applies.",
                 where=f"train.{name}",
@@ -157,6 +163,7 @@ def fit_settings(settings: Settings, asked: Method, lessons: Lessons, minutes: f
         rate=asked.rate,
         optimiser=asked.optimiser,
         schedule=asked.schedule,
+        weight_decay=asked.weight_decay,
         checks=2 if len(lessons.train) > 20_000 else 1,
         patience=2,
     )

@@ -30,7 +30,7 @@ from shopkeeper.models.tagger_bundle import save_tagger
 from shopkeeper.models.text_tagger import TextTagger, decoded, scored
 from shopkeeper.recipes.tagger_baseline import LinearOptions, counts, train_linear
 from shopkeeper.settings import Settings
-from shopkeeper.training.checkpoints import Checkpoint
+from shopkeeper.training.checkpoints import Checkpoint, part_of
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 from shopkeeper.training.optimisers import layer_rates
@@ -181,7 +181,7 @@ def teach(
         ).to(base.model.device)
     base.model.get_input_embeddings().requires_grad_(False)
     if options.rehearsal > 0:
-        part = checkpoint.part("rehearsal") if checkpoint is not None else None
+        part = part_of(checkpoint, "rehearsal")
         shorter = replace(settings, minutes=settings.minutes * options.rehearsal)
         rehearse(base, reader, train, shorter, options, seed, part)
         settings = replace(settings, minutes=settings.minutes * (1 - options.rehearsal))

@@ -71,6 +71,13 @@ def with_techniques(method: Method, asked: TrainSettings) -> Method:
         mix=asked.mixup or method.mix,
         augment=augmentation(asked) or method.augment,
         refit=asked.refit or method.refit,
+        solve=asked.solve or method.solve,
+        gradual=asked.gradual or method.gradual,
+        noise=asked.noise or method.noise,
+        clean=asked.clean or method.clean,
+        members=asked.members if asked.members > 1 else method.members,
+        weight_decay=asked.weight_decay if asked.weight_decay >= 0 else method.weight_decay,
+        dropout=asked.dropout if asked.dropout >= 0 else method.dropout,
         contrast=Contrast(steps=asked.contrast) if asked.contrast > 0 else method.contrast,
     )
 

@@ -131,3 +131,8 @@ def unpack_optimiser(
         number, name = key.split(".", 1)
         state.setdefault(int(number), {})[name] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+
+
+def part_of(checkpoint: Checkpoint | None, name: str) -> Checkpoint | None:
+    """`Checkpoint.part`, or None where nothing is kept."""
+    return checkpoint.part(name) if checkpoint is not None else None
