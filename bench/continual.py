@@ -42,18 +42,20 @@ NAIVE = Method("naive")
 HERDING = Method("shopkeeper replay, herding", memory="herding")
 ELASTIC = Method("shopkeeper elastic weights", elastic=STRENGTHS[1])
 FORMER = Method("shopkeeper without forgetting", former=1.0)
-DEFAULT = Method("shopkeeper replay + without forgetting (default)", memory="herding", former=1.0)
+BOTH = Method("shopkeeper replay + without forgetting", memory="herding", former=1.0)
+DEFAULT = Method("shopkeeper replay, gently (default)", memory="herding", gentle=True)
 METHODS = (
     NAIVE,
     Method("shopkeeper replay, reservoir", memory="reservoir"),
     HERDING,
     ELASTIC,
     FORMER,
+    BOTH,
     DEFAULT,
     Method("shopkeeper period adapters merged", adapters=True),
     Method("shopkeeper replay + period adapters merged", memory="herding", adapters=True),
 )
-GROWING = (NAIVE, HERDING, FORMER, DEFAULT)
+GROWING = (NAIVE, HERDING, FORMER, BOTH, DEFAULT)
 
 
 def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:

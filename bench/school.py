@@ -16,6 +16,7 @@ from shopkeeper.models.adapters import Lora
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.heads import Classifier
 from shopkeeper.models.text import unit
+from shopkeeper.recipes.update import GENTLE, GENTLE_HEAD
 from shopkeeper.training.continual import grow, put_back, remembering
 from shopkeeper.training.criteria import classes
 from shopkeeper.training.distillation import answers
@@ -42,6 +43,7 @@ class Method:
         memory: How the texts to be rehearsed are chosen.
         former: Weight of the model's own former answers.
         elastic: Strength of elastic weights.
+        gentle: Each period after the first at half the rate, the head at twice that of the body: it knows its work by now.
         adapters: Learn each period t in a LoRA of its own and add 1/t of it: the mean of all periods' changes.
     """
 
@@ -49,6 +51,7 @@ class Method:
     memory: Literal["", "reservoir", "herding"] = ""
     former: float = 0.0
     elastic: float = 0.0
+    gentle: bool = False
     adapters: bool = False
 
 
@@ -118,6 +121,8 @@ class School:
         loss = supervised(classes()) if former is None else remembering(classes(), former, weight=method.former)
         hooks = [ElasticPenalty(bowl, method.elastic)] if bowl is not None else []
         settings, seed = self.settings, self.seed + period
+        if method.gentle and period:
+            settings = replace(settings, rate=GENTLE * settings.rate, rates={"linear": GENTLE_HEAD})
         with ExitStack() as stack:
             if method.adapters:
                 stack.enter_context(by_share(model, 1 / (period + 1)))

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -84,6 +84,10 @@ class TrainSettings(_Section):
     update: bool = Field(
         False,
         description="Classes of texts: teach the live model what came since, in place of learning everything anew.",
+    )
+    remember: Literal["replay", "former", "elastic", "periods"] = Field(
+        "replay",
+        description="Beside rehearsing old texts, an update holds on to former answers, to weights, or averages.",
     )
     layers: int = Field(
         -2, ge=-2, description="Top layers that learn: 0 the head only, -1 all, -2 as the recipe has it."

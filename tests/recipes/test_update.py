@@ -23,6 +23,8 @@ from shopkeeper.training.texts import tokenise
 THINGS = ["shoe", "shirt", "cup", "a", "b", "c", "d", "鞋", "杯"]
 QUICK = Method(open_layers=1, rate=3e-3, head_rate=3.0, epochs=4, batch=16, tokens=16, bfloat16=False, dropout=0.0)
 
+LATER = replace(QUICK, open_layers=None, rate=2e-2, epochs=12, patience=12)  # an update halves the rate
+
 
 def written(rules, count, seed):
     """Distinct texts of random things with the words of a rule among them; a rule is words -> label."""
@@ -60,7 +62,7 @@ def live(settings):
 
 @pytest.fixture(scope="module")
 def updated(live, settings):
-    return update_classifier(live, joined(OLD, NEW), settings, settings.home / "v2", method=QUICK, onnx=False)
+    return update_classifier(live, joined(OLD, NEW), settings, settings.home / "v2", method=LATER, onnx=False)
 
 
 def accuracy(bundle, exam):
@@ -129,6 +131,19 @@ def test_an_update_of_an_update(updated, settings, tmp_path):
     assert accuracy(bundle, written({"z x": "cold", "z y": "warm"}, 40, 9)) > 0.9
     assert accuracy(bundle, OLD_EXAM) > 0.9
     assert accuracy(bundle, NEW_EXAM) > 0.9
+
+
+@pytest.mark.parametrize("remember", ["former", "elastic", "periods"])
+def test_what_else_is_done_against_forgetting(live, updated, settings, tmp_path, remember):
+    more = {"remember": remember, "method": LATER, "onnx": False}
+    bundle = update_classifier(live, joined(OLD, NEW), settings, tmp_path / "v2", **more)
+    assert accuracy(bundle, OLD_EXAM) > 0.95
+    assert accuracy(bundle, NEW_EXAM) > accuracy(live, NEW_EXAM)
+    head = [found.classifier(settings).linear.weight for found in (live, updated, bundle)]
+    plain, moved = (float((other - head[0]).detach().norm()) for other in head[1:])
+    assert 0 < moved
+    assert moved != plain
+    assert remember == "former" or moved < plain, "weights are held in place"
 
 
 @pytest.mark.parametrize("adapter", [Lora(rank=4), Prefix(tokens=4)], ids=["folded in", "kept apart"])

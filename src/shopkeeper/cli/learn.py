@@ -34,6 +34,9 @@ def train_(
     update: Annotated[
         bool | None, typer.Option("--update", help="Teach live classifiers of texts only what came since.")
     ] = None,
+    remember: Annotated[
+        str | None, typer.Option(help="What an update does against forgetting: replay, former, elastic or periods.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the examples at most.")] = None,
     layers: Annotated[int | None, typer.Option(help="Top layers that learn: 0 the head only, -1 all.")] = None,
     adapter: Annotated[str | None, typer.Option(help="lora, dora, adalora, ia3, prefix, prompt or bottleneck.")] = None,
@@ -64,6 +67,7 @@ def train_(
     """
     asked = {
         "update": update,
+        "remember": remember,
         "epochs": epochs,
         "layers": layers,
         "adapter": adapter,

@@ -199,7 +199,8 @@ class _Lesson:
             kept = self.checkpoint(task, texts.texts, texts.labels, waiting, live.name if live else "")
             how: Any = {"minutes": self.minutes, "hooks": hooks, "checkpoint": kept}
             if live is not None:
-                return update_classifier(live, texts, self.settings, folder, **how)
+                remember = self.settings.train.remember
+                return update_classifier(live, texts, self.settings, folder, remember=remember, **how)
             return train_classifier(texts, self.settings, folder, task=task, unlabelled=waiting, **how)
         shelf = Shelf(self.store.catalogue.scan())
         if not len(shelf):

@@ -1,17 +1,18 @@
 """A live classifier of texts goes on learning from what came since, and keeps what it knows.
 
-New texts are learnt together with a memory of old ones, at most one in twenty of them, chosen by herding, and the model is
-held to the answers that it gave before (`training.continual.remembering`). A class that was not there before becomes one
-more row of the head. The linear model takes seconds and is fitted again on every text that the shop still has. The card
+New texts are learnt together with a memory of old ones, at most one in twenty of them, chosen by herding, at half the rate
+of a first training: gently, as the head knows its work (`python -m bench continual`). A class that was not there before
+becomes one more row of the head. The linear model takes seconds and is fitted again on every text that the shop still has. The card
 shows both models, the one before and the one after, on old and on new texts that neither has learnt from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +40,13 @@ from shopkeeper.training.batching import Ints
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.continual import grow, remembering
 from shopkeeper.training.distillation import answers
+from shopkeeper.training.elastic import Anchor, ElasticPenalty, anchor, own_answers
 from shopkeeper.training.freezing import trainable_share
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport
 from shopkeeper.training.memory import herding, rehearsed
-from shopkeeper.training.supervised import class_numbers
+from shopkeeper.training.period_adapters import by_share, period_adapter
+from shopkeeper.training.supervised import class_numbers, labelled
 from shopkeeper.training.texts import tokenise
 
 KEPT = 0.05
@@ -52,8 +55,15 @@ FEWEST = 10
 """New texts that are worth an update."""
 _POOL = 4  # old texts looked at for each one kept
 _REPEATS = 4
-_FORMER = 1.0
+GENTLE, GENTLE_HEAD = 0.5, 2.0
+"""Rate of an update against that of a first training, and of its head against its body."""
 _LEAST_VALID = 200
+
+
+Remember = Literal["replay", "former", "elastic", "periods"]
+"""Nothing more; hold on to former answers (Li and Hoiem 2016), or to the weights that mattered (Kirkpatrick et al. 2017);
+or learn in a LoRA of which the new texts' share of all is added (`training.period_adapters`)."""
+_STRENGTH, _ANCHORED, _PERIOD_RATE = 10_000.0, 200, 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ def update_classifier(
     method: Method | None = None,
     minutes: float | None = None,
     seed: int | None = None,
+    remember: Remember = "replay",
     hooks: Sequence[Hook] = (),
     checkpoint: Checkpoint | None = None,
     onnx: bool = True,
@@ -93,9 +104,11 @@ def update_classifier(
         texts: All that the shop has, old and new.
         settings: As for `train_classifier`; `models.encoder` must not name another backbone.
         folder: Where the new bundle goes; must not exist.
-        method: How to fine-tune; contrast, R-Drop, mixup and augmentation are for learning anew and left out.
+        method: How a first training would fine-tune; contrast, a solved head, augmentation, cleaning and an ensemble are
+            for learning anew and left out.
         minutes: Wall-time budget; `settings.train.minutes` when None.
         seed: Of everything random; `settings.compute.seed` when None.
+        remember: What is done against forgetting beside the rehearsal of old texts.
         hooks: What else happens in the loop, such as tracking.
         checkpoint: Where the state of the run is kept, as for `train_classifier`.
         onnx: Export the int8 graph for serving.
@@ -105,7 +118,8 @@ def update_classifier(
     """
     seed = settings.compute.seed if seed is None else seed
     method = method or with_techniques(Method(epochs=settings.train.epochs), settings.train)
-    method = replace(method, contrast=None, solve=False, refit=False, agree=0.0, mix=0.0, augment=None)
+    method = replace(method, rate=GENTLE * method.rate, head_rate=min(GENTLE_HEAD, method.head_rate))
+    method = replace(method, contrast=None, solve=False, refit=False, members=1, clean=False, augment=None)
     set_threads(settings.compute)
     _check_backbone(live, settings)
     parts = part(live, texts, seed)
@@ -120,6 +134,7 @@ def update_classifier(
         valid,
         names,
         method,
+        remember=remember,
         minutes=budget,
         seed=seed,
         hooks=hooks,
@@ -210,13 +225,14 @@ def _learn_on(
     names: Sequence[str],
     method: Method,
     *,
+    remember: Remember,
     minutes: float,
     seed: int,
     hooks: Sequence[Hook],
     checkpoint: Checkpoint | None,
     name: str,
 ) -> tuple[FitReport, int]:
-    """Replay and distillation; changes the classifier in place and says how many old texts were rehearsed."""
+    """Replay; changes the classifier in place and says how many old texts were rehearsed."""
     rng = np.random.default_rng(seed)
     base = classifier.backbone
     if foldable(base):
@@ -224,30 +240,48 @@ def _learn_on(
     memory = _memory(classifier, parts, rng)
     shown = _joined(parts.new, memory)
     texts = tokenise(base, shown.texts, "query", method.tokens)
-    former = answers(classifier, texts, bfloat16=method.bfloat16)
+    loss = None
+    if remember == "former":
+        loss = remembering(method.criterion(), answers(classifier, texts, bfloat16=method.bfloat16))
     classifier.linear = grow(classifier.linear, len(names), seed=seed)
     classifier.classes = len(names)
     if base.adapters is None:
         prepare(classifier, method)
+    if remember == "elastic":
+        hooks = [*hooks, ElasticPenalty(_anchored(classifier, parts, method, seed), _STRENGTH)]
     wanted, scorer = class_numbers(valid.labels, names), TorchScorer(classifier, bf16=method.bfloat16)
 
     def validate() -> float:
         return -honest_scale(wanted, scorer.probabilities(valid.texts))[1]
 
     rows = rehearsed(np.arange(len(parts.new)), np.arange(len(parts.new), len(shown)), rng, repeats=_REPEATS)
-    report = teach(
-        classifier,
-        Lesson(texts, class_numbers(shown.labels, names), rows=rows),
-        method,
-        loss=remembering(method.criterion(), former, weight=_FORMER),
-        minutes=minutes,
-        seed=seed,
-        validate=validate,
-        hooks=hooks,
-        checkpoint=checkpoint,
-        name=name,
-    )
+    how = method
+    with ExitStack() as stack:
+        if remember == "periods" and base.adapters is None and method.adapter is None:
+            how = replace(method, rate=_PERIOD_RATE, head_rate=GENTLE_HEAD)
+            stack.enter_context(by_share(classifier, len(parts.new) / (len(parts.old) + len(parts.new))))
+            stack.enter_context(period_adapter(base, seed=seed))
+        report = teach(
+            classifier,
+            Lesson(texts, class_numbers(shown.labels, names), rows=rows),
+            how,
+            loss=loss,
+            minutes=minutes,
+            seed=seed,
+            validate=validate,
+            hooks=hooks,
+            checkpoint=checkpoint,
+            name=name,
+        )
     return report, len(memory)
+
+
+def _anchored(classifier: Classifier, parts: Parted, method: Method, seed: int) -> Anchor:
+    """What mattered to a sample of the old texts, see `elastic.anchor`; the labels given here are not looked at."""
+    rows = np.random.default_rng(seed).permutation(len(parts.old))[:_ANCHORED]
+    texts = tokenise(classifier.backbone, parts.old.take(rows).texts, "query", method.tokens)
+    alone = labelled(texts, np.zeros(len(rows), dtype=np.int64), 1)
+    return anchor(classifier, alone, own_answers, most=len(rows), seed=seed)
 
 
 def _memory(classifier: Classifier, parts: Parted, rng: np.random.Generator) -> Texts:
