@@ -23,6 +23,7 @@ BENCHES = {
     "purchase-practice": "bench.purchase_practice",
     "learning": "bench.learning",
     "techniques": "bench.techniques",
+    "heads": "bench.heads",
     "pretraining": "bench.pretraining",
     "continual": "bench.continual",
     "distill": "bench.distill",

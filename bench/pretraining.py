@@ -51,7 +51,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         steps = read(base, split.train.texts, objective, 0.2 if quick else 2.0, seed) if objective else 0
         seconds = time.perf_counter() - began
         base.model.requires_grad_(requires_grad=True)
-        found = judged(base, split.train, split.test, Contrast(steps=10 if quick else 120, longest=48), seed)
+        found = judged(base, split.train, split.test, Contrast(steps=10 if quick else 60, longest=48), seed)
         first = first or found
         metrics = {}
         for name, right, before in zip(("accuracy_10", "accuracy", "contrast_10"), found, first, strict=True):

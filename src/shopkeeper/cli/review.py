@@ -45,7 +45,7 @@ def ask(
     context: typer.Context,
     task: Task,
     count: Annotated[int, typer.Option(help="How many questions.", min=1)] = 20,
-    strategy: Annotated[str, typer.Option(help=f"What is worth asking: {', '.join(_STRATEGIES)}.")] = "margin",
+    strategy: Annotated[str, typer.Option(help=f"What is worth asking: {', '.join(_STRATEGIES)}.")] = "cluster-margin",
     kind: Annotated[list[PassageKind] | None, typer.Option(help="Only texts of this kind (repeatable).")] = None,
 ) -> None:
     """Choose the texts whose labels would teach most, in place of those that waited."""
