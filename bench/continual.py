@@ -55,7 +55,13 @@ METHODS = (
     Method("shopkeeper period adapters merged", adapters=True),
     Method("shopkeeper replay + period adapters merged", memory="herding", adapters=True),
 )
-GROWING = (NAIVE, HERDING, FORMER, BOTH, DEFAULT)
+GROWING = (
+    NAIVE,
+    replace(HERDING, name="shopkeeper replay, herding (default)"),
+    FORMER,
+    BOTH,
+    replace(DEFAULT, name="shopkeeper replay, gently"),
+)
 
 
 def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:

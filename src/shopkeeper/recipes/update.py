@@ -1,8 +1,8 @@
 """A live classifier of texts goes on learning from what came since, and keeps what it knows.
 
-New texts are learnt together with a memory of old ones, at most one in twenty of them, chosen by herding, at half the rate
-of a first training: gently, as the head knows its work (`python -m bench continual`). A class that was not there before
-becomes one more row of the head. The linear model takes seconds and is fitted again on every text that the shop still has. The card
+New texts are learnt together with a memory of old ones, at most one in twenty of them, chosen by herding; and gently, at
+half the rate of a first training, where all classes are known (`python -m bench continual`). A class that was not there
+before becomes one more row of the head, which then learns at the full rate. The linear model takes seconds and is fitted again on every text that the shop still has. The card
 shows both models, the one before and the one after, on old and on new texts that neither has learnt from.
 """
 
@@ -118,7 +118,6 @@ def update_classifier(
     """
     seed = settings.compute.seed if seed is None else seed
     method = method or with_techniques(Method(epochs=settings.train.epochs), settings.train)
-    method = replace(method, rate=GENTLE * method.rate, head_rate=min(GENTLE_HEAD, method.head_rate))
     method = replace(method, contrast=None, solve=False, refit=False, members=1, clean=False, augment=None)
     set_threads(settings.compute)
     _check_backbone(live, settings)
@@ -126,6 +125,8 @@ def update_classifier(
     classifier = live.classifier(settings)
     names = [str(name) for name in live.parameters["classes"]]
     names += sorted({*parts.new.labels, *parts.new_valid.labels, *parts.new_test.labels} - set(names))
+    if len(names) == classifier.classes:
+        method = replace(method, rate=GENTLE * method.rate, head_rate=min(GENTLE_HEAD, method.head_rate))
     budget = settings.train.minutes if minutes is None else minutes
     valid = _exam(parts, seed)
     report, kept = _learn_on(
