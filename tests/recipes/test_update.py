@@ -141,7 +141,7 @@ def test_what_else_is_done_against_forgetting(live, updated, settings, tmp_path,
     assert accuracy(bundle, NEW_EXAM) > accuracy(live, NEW_EXAM)
     head = [found.classifier(settings).linear.weight for found in (live, updated, bundle)]
     plain, moved = (float((other - head[0]).detach().norm()) for other in head[1:])
-    assert 0 < moved
+    assert moved > 0
     assert moved != plain
     assert remember == "former" or moved < plain, "weights are held in place"
 

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shopkeeper.errors import InputError, NotFoundError
-from shopkeeper.training.runs import compare, find_run, list_runs, open_run
+from shopkeeper.errors import InputError, NotFoundError, TrainingError
+from shopkeeper.training.runs import compare, find_run, list_runs, only_one, open_run
 
 
 def test_a_run_is_opened_ended_and_found_again(tmp_path):
@@ -64,3 +64,19 @@ def test_an_unknown_run_names_the_known_ones_and_a_broken_one_its_file(tmp_path)
     (run.folder / "run.json").write_text("{")
     with pytest.raises(InputError, match=r"a/1/run\.json"):
         list_runs(tmp_path)
+
+
+def test_a_task_is_trained_by_one_at_a_time_and_the_killed_are_written_down(tmp_path):
+    killed = open_run(tmp_path, "intent", {})
+    with only_one(tmp_path, "intent"):
+        assert killed.record().state == "failed"
+        assert "Killed" in killed.record().notes
+        running = open_run(tmp_path, "intent", {})
+        with pytest.raises(TrainingError, match="Somebody else is training intent"), only_one(tmp_path, "intent"):
+            pass
+        with only_one(tmp_path, "topic"):
+            pass
+        assert running.record().state == "open", "whoever came in vain has touched nothing"
+    with only_one(tmp_path, "intent"):
+        pass
+    assert [record.state for record in list_runs(tmp_path)] == ["failed", "failed"]

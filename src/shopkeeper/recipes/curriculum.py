@@ -37,7 +37,7 @@ from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
-from shopkeeper.training.runs import open_run
+from shopkeeper.training.runs import only_one, open_run
 from shopkeeper.training.tracking import trackers
 
 TASKS = ("relevance", "search", "recommend", "purchase")
@@ -121,28 +121,12 @@ def train(
     for task in (*known, *decided):
         if task not in tasks:
             continue
-        began = time.monotonic()
-        asked = settings.train.model_dump() | ({} if minutes is None else {"minutes": minutes})
-        run = open_run(settings.home, task, asked, seed=settings.compute.seed, data=fingerprint(store))
         try:
-            with tempfile.TemporaryDirectory(prefix="shopkeeper-") as folder:
-                bundle = lesson.learn(task, Path(folder) / task, trackers(run.folder))
-                version = registry.add(bundle.folder)
-                for plot in (bundle.folder / "plots").glob("*.png"):
-                    run.plot(plot.stem, plot.read_bytes())
-            registry.promote(task, version)
-            Checkpoint(checkpoint_folder(settings, task)).clear()
+            with only_one(settings.home, task):
+                outcome = lesson.outcome(task)
         except TrainingError as error:
-            run.fail(str(error))
-            yield Outcome(task, skipped=str(error), seconds=time.monotonic() - began)
-            continue
-        except BaseException as error:
-            run.fail(f"{type(error).__name__} {error}".strip())
-            raise
-        card = bundle.card
-        metrics = {"before": card.before, "after": card.after}
-        run.end(metrics, settings=card.settings, data=card.data, notes=f"{task} {version}. {card.notes}".strip())
-        yield Outcome(task, version, "", time.monotonic() - began, card.before, card.after, card.notes)
+            outcome = Outcome(task, skipped=str(error))
+        yield outcome
 
 
 @dataclass(slots=True)
@@ -155,6 +139,31 @@ class _Lesson:
 
     def checkpoint(self, task: str, *about: object) -> Checkpoint:
         return checkpoint(self.store, self.settings, task, self.minutes, self._encoder(), *about)
+
+    def outcome(self, task: str) -> Outcome:
+        """Run one recipe in a run folder of its own, and make its result live."""
+        began = time.monotonic()
+        settings, registry = self.settings, self.registry
+        asked = settings.train.model_dump() | ({} if self.minutes is None else {"minutes": self.minutes})
+        run = open_run(settings.home, task, asked, seed=settings.compute.seed, data=fingerprint(self.store))
+        try:
+            with tempfile.TemporaryDirectory(prefix="shopkeeper-") as folder:
+                bundle = self.learn(task, Path(folder) / task, trackers(run.folder))
+                version = registry.add(bundle.folder)
+                for plot in (bundle.folder / "plots").glob("*.png"):
+                    run.plot(plot.stem, plot.read_bytes())
+            registry.promote(task, version)
+            Checkpoint(checkpoint_folder(settings, task)).clear()
+        except TrainingError as error:
+            run.fail(str(error))
+            return Outcome(task, skipped=str(error), seconds=time.monotonic() - began)
+        except BaseException as error:
+            run.fail(f"{type(error).__name__} {error}".strip())
+            raise
+        card = bundle.card
+        metrics = {"before": card.before, "after": card.after}
+        run.end(metrics, settings=card.settings, data=card.data, notes=f"{task} {version}. {card.notes}".strip())
+        return Outcome(task, version, "", time.monotonic() - began, card.before, card.after, card.notes)
 
     def learn(self, task: str, folder: Path, hooks: Sequence[Hook]) -> Bundle:
         if task == FIRST:

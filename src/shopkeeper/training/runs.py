@@ -13,15 +13,18 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock, Timeout
+
 from shopkeeper.errors import InputError, NotFoundError, TrainingError
 
-__all__ = ["Comparison", "RunFolder", "RunRecord", "compare", "find_run", "list_runs", "open_run"]
+__all__ = ["Comparison", "RunFolder", "RunRecord", "compare", "find_run", "list_runs", "only_one", "open_run"]
 
 _RECORD = "run.json"
 State = Literal["open", "done", "failed"]
@@ -34,7 +37,7 @@ class RunRecord:
     Attributes:
         task: What was learnt.
         number: Of this task's runs, from 1.
-        state: ``open`` while it is under way, and for ever when it was killed.
+        state: ``open`` while it is under way; one that was killed stays so until the task is trained again.
         settings: JSON values by name.
         data: Fingerprint of the data.
         started: UTC time, ISO 8601; `ended` as well, empty while open.
@@ -165,10 +168,36 @@ def open_run(
         )
         run._write(record)
     except OSError as error:
-        raise TrainingError(
-            f"The run's folder cannot be made: {error}.", where=os.fspath(place), cure="Check the disk and its rights."
-        ) from error
+        raise _unwritable(place, error) from error
     return run
+
+
+@contextmanager
+def only_one(home: Path, task: str) -> Iterator[None]:
+    """Within, nobody else trains this task in this shop; runs that a kill left open are written down as failed.
+
+    Raises:
+        TrainingError: Somebody else does, or the folder cannot be made.
+    """
+    place = home / "runs" / task
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise TrainingError(
+            f"Somebody else is training {task} in this shop.", where=os.fspath(place), cure="Wait until that has ended."
+        ) from None
+    except OSError as error:
+        raise _unwritable(place, error) from error
+    try:
+        for number in _numbers(place):
+            run = RunFolder(place / str(number))
+            if (run.folder / _RECORD).is_file() and run.record().state == "open":
+                run.fail("Killed before it ended.")
+        yield
+    finally:
+        lock.release()
 
 
 def list_runs(home: Path, task: str = "") -> list[RunRecord]:
@@ -226,6 +255,12 @@ def compare(runs: Sequence[RunRecord]) -> Comparison:
     differing = {name: row for name, row in table.items() if any(value != row[0] for value in row)}
     metrics = _rows([_leaves(run.metrics) for run in runs])
     return Comparison(tuple(run.name for run in runs), differing, metrics)
+
+
+def _unwritable(place: Path, error: OSError) -> TrainingError:
+    return TrainingError(
+        f"The run's folder cannot be made: {error}.", where=os.fspath(place), cure="Check the disk and its rights."
+    )
 
 
 def _rows(columns: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
