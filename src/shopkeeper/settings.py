@@ -96,8 +96,10 @@ class TrainSettings(_Section):
         "",
         description="Train an adapter in place of layers: lora, lora:16, dora, adalora, ia3, prefix:20, prompt:20, bottleneck:64.",
     )
-    adversarial: str = Field("", description="Adversarial training: fgm, pgd, freelb or awp.")
-    average: str = Field("", description="Average the weights over the run: swa or ema.")
+    adversarial: str = Field(
+        "", description="Adversarial training: fgm, pgd, freelb, awp or none; empty as the recipe has it."
+    )
+    average: str = Field("", description="Average the weights over the run: swa, ema or none.")
     optimiser: str = Field("", description="adamw, sgd, adafactor or lion; empty for the recipe's own.")
     schedule: str = Field("", description="cosine, linear, inverse-sqrt or constant; empty for the recipe's own.")
     rate: float = Field(0.0, ge=0, description="Peak learning rate; 0 for the recipe's own.")

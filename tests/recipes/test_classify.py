@@ -195,4 +195,6 @@ def test_few_labels_choose_contrast_and_many_do_not():
     asked = Settings().train
     assert method_for(TRAIN.take(np.arange(16)), asked).epochs == 0
     assert method_for(TRAIN, asked).epochs > 0
+    assert method_for(TRAIN, asked).hooks == (FGM,)
+    assert method_for(TRAIN.take(np.arange(20_001) % len(TRAIN)), asked).hooks == ()
     assert method_for(TRAIN.take(np.arange(16)), asked.model_copy(update={"contrast": -1})).epochs > 0

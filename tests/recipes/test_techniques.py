@@ -8,7 +8,7 @@ from shopkeeper.recipes.method import Method
 from shopkeeper.recipes.relevance import RelevanceOptions, method_of
 from shopkeeper.recipes.techniques import ATTACKS, AVERAGES, OPTIMISERS, SCHEDULES, with_techniques
 from shopkeeper.settings import Settings, TrainSettings
-from shopkeeper.training.adversarial import FGM
+from shopkeeper.training.adversarial import FGM, PGD
 from shopkeeper.training.averaging import ExponentialAverage
 
 
@@ -35,6 +35,14 @@ def test_every_technique_of_the_settings_reaches_the_method():
     method = with_techniques(Method(), TrainSettings(**asked, dropout=0.0))
     assert {name: getattr(method, name) for name in asked} == asked
     assert method.dropout == 0.0
+
+
+def test_what_is_asked_takes_the_place_of_the_recipes_own_attack():
+    own = Method(hooks=(FGM, ExponentialAverage))
+    assert with_techniques(own, TrainSettings(adversarial="none")).hooks == (ExponentialAverage,)
+    assert with_techniques(own, TrainSettings(adversarial="pgd")).hooks == (ExponentialAverage, PGD)
+    assert with_techniques(own, TrainSettings(average="none")).hooks == (FGM,)
+    assert with_techniques(own, TrainSettings()).hooks == own.hooks
 
 
 @pytest.mark.parametrize(("layers", "expected"), [(-2, 2), (-1, None), (0, 0), (5, 5)])

@@ -41,6 +41,7 @@ from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Method
 from shopkeeper.recipes.techniques import with_techniques
 from shopkeeper.settings import Settings, TrainSettings
+from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.checkpoints import Checkpoint, part_of
 from shopkeeper.training.class_contrast import Contrast
 from shopkeeper.training.freezing import trainable_share
@@ -49,6 +50,7 @@ from shopkeeper.training.loop import FitReport
 from shopkeeper.training.supervised import class_numbers
 
 Ints = NDArray[np.int64]
+_PUSHED = 20_000
 _FEW = 20  # texts of a typical class, below which contrast beats cross-entropy (bench few-shot)
 
 
@@ -272,11 +274,14 @@ def save_taught(
 
 
 def method_for(texts: Texts, asked: TrainSettings) -> Method:
-    """Fine-tuning by cross-entropy; contrast and a solved head where a typical class has fewer than 20 texts."""
+    """Fine-tuning by cross-entropy; contrast and a solved head where a typical class has fewer than 20 texts.
+
+    Up to 20,000 texts FGM is in it: it takes 1.8 times as long and holds typing slips better (`python -m bench robust`).
+    """
     typical = np.median(np.unique(np.asarray(texts.labels), return_counts=True)[1])
     if typical < _FEW and asked.contrast == 0:
         return Method(contrast=Contrast(), epochs=0, refit=True)
-    return Method(epochs=asked.epochs)
+    return Method(epochs=asked.epochs, hooks=(FGM,) if len(texts) <= _PUSHED else ())
 
 
 def notes(taught: Taught) -> str:

@@ -42,6 +42,7 @@ SCHEDULES: Mapping[str, Schedule] = {
     "inverse-sqrt": warm_inverse_sqrt,
     "constant": constant,
 }
+_NONE = "none"
 AUGMENTATIONS = ("delete", "swap", "typos", "homophones", "synonyms")
 
 
@@ -55,7 +56,9 @@ def with_techniques(method: Method, asked: TrainSettings) -> Method:
     hooks = list(method.hooks)
     for key, known in (("adversarial", ATTACKS), ("average", AVERAGES)):
         if name := getattr(asked, key):
-            hooks.append(_named(name, known, key))
+            hooks = [hook for hook in hooks if hook not in known.values()]
+            if name != _NONE:
+                hooks.append(_named(name, known, key))
     layers = {-2: method.open_layers, -1: None}.get(asked.layers, asked.layers)
     return replace(
         method,
