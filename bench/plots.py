@@ -20,9 +20,12 @@ def frontier(file: Path, points: Mapping[str, tuple[float, float]], across: str,
     """
     figure, axes = _page(across, up)
     axes.set_xscale("log")
-    for name, (cost, quality) in points.items():
-        axes.scatter(cost, quality, color="#0072B2" if name.startswith("shopkeeper") else "#666666", zorder=3)
-        axes.annotate(name, (cost, quality), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    for number, (name, (cost, quality)) in enumerate(sorted(points.items(), key=lambda point: -point[1][1]), 1):
+        colour = "#0072B2" if name.startswith("shopkeeper") else "#666666"
+        axes.scatter(cost, quality, color=colour, zorder=3, label=f"{number}  {name.removeprefix('shopkeeper ')}")
+        above = (4, 4) if number % 2 else (4, -12)  # neighbours do not write over each other
+        axes.annotate(str(number), (cost, quality), xytext=above, textcoords="offset points", fontsize=9)
+    axes.legend(frameon=False, fontsize=8, loc="lower right", handlelength=0.8)
     best = [point for point in points.values() if not any(_beats(other, point) for other in points.values())]
     axes.plot(*zip(*sorted(best), strict=True), color="#E69F00", linewidth=1.5, zorder=2)
     axes.margins(x=0.25, y=0.1)
