@@ -78,7 +78,7 @@ def fine_tune(
         teacher = None if teacher is None else torch.cat([teacher, teacher[rows]])
     return teach(
         classifier,
-        Lesson(tokenise(classifier.backbone, texts, "query", method.tokens), labels),
+        Lesson(tokenise(classifier.backbone, texts, "", method.tokens), labels),
         method,
         loss=None if teacher is None else taught(method.criterion(), teacher),
         minutes=minutes,
@@ -117,7 +117,7 @@ def ensemble_answers(
         seed: Of the first member; the next ones follow.
         checkpoint: Where the states of the runs are kept.
     """
-    rows = tokenise(start.backbone, asked, "query", method.tokens)
+    rows = tokenise(start.backbone, asked, "", method.tokens)
 
     def member(own: int) -> NDArray[np.float32]:
         model = copy.deepcopy(start)

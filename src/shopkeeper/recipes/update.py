@@ -240,7 +240,7 @@ def _learn_on(
         merge(base)
     memory = _memory(classifier, parts, rng)
     shown = _joined(parts.new, memory)
-    texts = tokenise(base, shown.texts, "query", method.tokens)
+    texts = tokenise(base, shown.texts, "", method.tokens)
     loss = None
     if remember == "former":
         loss = remembering(method.criterion(), answers(classifier, texts, bfloat16=method.bfloat16))
@@ -280,7 +280,7 @@ def _learn_on(
 def _anchored(classifier: Classifier, parts: Parted, method: Method, seed: int) -> Anchor:
     """What mattered to a sample of the old texts, see `elastic.anchor`; the labels given here are not looked at."""
     rows = np.random.default_rng(seed).permutation(len(parts.old))[:_ANCHORED]
-    texts = tokenise(classifier.backbone, parts.old.take(rows).texts, "query", method.tokens)
+    texts = tokenise(classifier.backbone, parts.old.take(rows).texts, "", method.tokens)
     alone = labelled(texts, np.zeros(len(rows), dtype=np.int64), 1)
     return anchor(classifier, alone, own_answers, most=len(rows), seed=seed)
 
