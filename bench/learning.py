@@ -87,7 +87,9 @@ TASKS: Mapping[str, Task] = {
         repeats=5,
     ),
     "finfe": Task(
-        lambda data, _: finfe(data), "e5-small", Method(open_layers=4, rate=1e-4, epochs=3, tokens=64, batch=32)
+        lambda data, _: finfe(data),
+        "e5-small",
+        Method(open_layers=4, rate=1e-4, epochs=3, tokens=64, batch=32, hooks=(FGM,)),
     ),
 }
 METHODS: Mapping[str, Callable[[Method], Method]] = {
@@ -114,6 +116,7 @@ METHODS: Mapping[str, Callable[[Method], Method]] = {
     "r-drop": lambda method: replace(method, agree=1.0),
     "mixup": lambda method: replace(method, mix=0.4),
     "fgm": lambda method: replace(method, hooks=(FGM,)),
+    "no-attack": lambda method: replace(method, hooks=()),
     "pgd": lambda method: replace(method, hooks=(PGD,)),
     "freelb": lambda method: replace(method, hooks=(FreeLB,)),
     "awp": lambda method: replace(method, hooks=(AWP,)),
