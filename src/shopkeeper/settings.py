@@ -89,6 +89,10 @@ class TrainSettings(_Section):
         "replay",
         description="Beside rehearsing old texts, an update holds on to former answers, to weights, or averages.",
     )
+    objective: Literal["", "mlm", "clm", "tsdae", "simcse", "pairs"] = Field(
+        "",
+        description="How the recipe domain reads texts; empty for words of BERT-like, next words of GPT-like models.",
+    )
     layers: int = Field(
         -2, ge=-2, description="Top layers that learn: 0 the head only, -1 all, -2 as the recipe has it."
     )
@@ -108,7 +112,8 @@ class TrainSettings(_Section):
     r_drop: float = Field(0.0, ge=0, description="Weight of the agreement of two passes (R-Drop); 0 for one pass.")
     mixup: float = Field(0.0, ge=0, description="Alpha of mixup; 0 for none.")
     augment: str = Field(
-        "", description="Also learn from changed texts: delete, swap, typos, homophones, synonyms; several with commas."
+        "",
+        description="Also learn from changed texts: delete, swap, typos, homophones, synonyms, insert; several with commas.",
     )
     contrast: int = Field(
         0,
@@ -130,7 +135,7 @@ class TrainSettings(_Section):
     clean: bool = Field(False, description="Leave out training texts whose labels look wrong (confident learning).")
     weight_decay: float = Field(-1.0, ge=-1, description="Decoupled weight decay; -1 for the recipe's own.")
     dropout: float = Field(-1.0, ge=-1, lt=1, description="Dropout before the head; -1 for the recipe's own.")
-    lexicon: str = Field("", description="File of synonym groups for the augmentation by synonyms.")
+    lexicon: str = Field("", description="File of synonym groups for the augmentations synonyms and insert.")
     marks: str = Field(
         "", description="File of marked titles that the tagger learns from: JSON lines, or CoNLL columns."
     )

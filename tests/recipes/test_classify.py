@@ -9,9 +9,9 @@ from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.adapters import Lora
-from shopkeeper.models.heads import Classifier
+from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.recipes.blending import blend
-from shopkeeper.recipes.classify import learn, method_for, notes, train_classifier
+from shopkeeper.recipes.classify import _again, learn, method_for, notes, train_classifier
 from shopkeeper.recipes.cleaning import wrongly_labelled
 from shopkeeper.recipes.fine_tuning import ensemble_answers
 from shopkeeper.recipes.labelled_texts import Texts, held_out
@@ -20,6 +20,7 @@ from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.averaging import ExponentialAverage
 from shopkeeper.training.class_contrast import Contrast
+from shopkeeper.training.plan import FitReport
 from shopkeeper.training.supervised import class_numbers
 
 RNG = np.random.default_rng(0)
@@ -179,7 +180,7 @@ def test_texts_with_wrong_labels_are_left_out(settings):
     assert len(found & wrong) > 0.8 * len(wrong)
     assert len(found - wrong) < 0.2 * len(wrong)
     taught = learn(noisy, tiny_bert(), settings, method=replace(QUICK, clean=True), minutes=5)
-    assert taught.left_out > 30
+    assert len(taught.left_out) > 30
     assert "were left out" in notes(taught)
     assert right(taught, 1.0) > 0.9
 
@@ -198,3 +199,44 @@ def test_few_labels_choose_contrast_and_many_do_not():
     assert method_for(TRAIN, asked).hooks == (FGM,)
     assert method_for(TRAIN.take(np.arange(20_001) % len(TRAIN)), asked).hooks == ()
     assert method_for(TRAIN.take(np.arange(16)), asked.model_copy(update={"contrast": -1})).epochs > 0
+
+
+class Prefixed:
+    """A body that wants a prefix before queries and passages, as e5 does, and notes the tokens it is given."""
+
+    def __init__(self):
+        self.backbone = replace(tiny_bert(), prefixes={"query": "shoe: ", "passage": "cup: "})
+        self.seen = []
+        self.backbone.model.register_forward_pre_hook(self.note, with_kwargs=True)
+
+    def note(self, _, given, named):
+        ids = given[0] if given else named["input_ids"]
+        self.seen += [[int(token) for token in row if token] for row in ids]
+
+
+@pytest.mark.parametrize("method", [QUICK, replace(QUICK, solve=True), replace(QUICK, members=2, epochs=1)])
+def test_what_is_learnt_is_what_is_served(settings, method):
+    body = Prefixed()
+    taught = learn(TRAIN, body.backbone, settings, method=method, minutes=5)
+    learnt = {tuple(row) for row in body.seen}
+    body.seen.clear()
+    TorchScorer(taught.classifier).probabilities(TRAIN.texts)
+    assert {tuple(row) for row in body.seen} == learnt, "training, validation and serving read the same tokens"
+
+
+def test_refit_takes_as_many_epochs_as_led_to_the_best_state():
+    done = FitReport(steps=130, epochs=13.0, seconds=1, losses=(), scores=(), best_step=100, stopped="patience")
+    assert _again(replace(QUICK, epochs=30), done).epochs == 10
+    assert _again(replace(QUICK, epochs=0), done).epochs == 0
+    assert _again(replace(QUICK, hooks=(FGM, ExponentialAverage)), done).hooks == (FGM,)
+
+
+def test_few_labels_need_no_four_layers(settings):
+    taught = learn(
+        TRAIN.take(np.arange(24)),
+        tiny_bert(),
+        settings,
+        method=method_for(TRAIN.take(np.arange(24)), settings.train),
+        minutes=5,
+    )
+    assert taught.refitted

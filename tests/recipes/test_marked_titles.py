@@ -88,3 +88,11 @@ def test_an_untrained_shop_trains_as_before(tmp_path):
     with toy_store(tmp_path) as store:
         (outcome,) = train(store, settings, Registry(settings.bundles), tasks=[TAGGER])
     assert outcome.skipped
+
+
+def test_a_title_stays_on_its_side_whatever_is_added():
+    titles = [f"title {n}" for n in range(300)]
+    few, many = (Marked(titles[:count], [()] * count) for count in (150, 300))
+    for before, after in zip(parted(few), parted(many), strict=True):
+        assert set(before.texts) <= set(after.texts)
+    assert all(len(side) for side in parted(Marked(titles[:3], [()] * 3)))

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.recipes.passages import texts_for
+from shopkeeper.recipes.passages import texts_for, unlabelled_for
 from shopkeeper.records import Decision, Item, Passage, PassageKind
 from shopkeeper.store.database import open_store
 
@@ -52,3 +53,13 @@ def test_too_little_is_said_with_its_numbers(store):
         texts_for(store, "sentiment")
     with pytest.raises(TrainingError, match="0 texts of 0 classes"):
         texts_for(store, "intent")
+
+
+def test_texts_without_labels_are_of_the_kinds_that_were_decided(store):
+    store.words.put(review(n, f"text {n}", 5.0) for n in range(10))
+    store.words.put([Passage(id="f1", kind=PassageKind.FAQ, text="an answer")])
+    rng = np.random.default_rng(0)
+    assert unlabelled_for(store, "intent", rng) == []
+    store.labels.propose(Decision(task="intent", subject=f"r{n}", text=f"text {n}") for n in range(5))
+    store.labels.decide("intent", "r3", "refund", "ann")
+    assert sorted(unlabelled_for(store, "intent", rng)) == sorted(f"text {n}" for n in range(10) if n != 3)

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from tinymodels import tiny_bert
 
+from shopkeeper.errors import InputError
+from shopkeeper.models.bundle import Card, save_bundle
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.curriculum import train
 from shopkeeper.recipes.questions import ask_about
@@ -45,3 +47,11 @@ def test_a_round_of_questions_makes_a_model_and_the_next_asks_what_it_doubts(sho
     assert len(second) == 10
     assert {decision.proposal for decision in second} <= {"cold", "warm"}
     assert not {decision.subject for decision in first} & {decision.subject for decision in second}
+
+
+def test_what_sorts_no_texts_is_no_question(shop, tmp_path):
+    store, settings, registry = shop
+    bundle = save_bundle(tmp_path / "b", Card(task="search"), parameters={"words": 0.5})
+    registry.promote("search", registry.add(bundle.folder))
+    with pytest.raises(InputError, match="does not sort texts"):
+        ask_about(store, settings, registry, "search", strategy=margin, count=3)

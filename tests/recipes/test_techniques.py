@@ -2,7 +2,7 @@
 
 import pytest
 
-from shopkeeper.errors import InputError, SettingsError
+from shopkeeper.errors import InputError, SettingsError, TrainingError
 from shopkeeper.models.adapters import Bottleneck, Lora
 from shopkeeper.recipes.method import Method
 from shopkeeper.recipes.relevance import RelevanceOptions, method_of
@@ -69,13 +69,22 @@ def test_adapters_are_named_too():
         with_techniques(Method(), TrainSettings(adapter="lara"))
 
 
-def test_synonyms_need_a_lexicon():
+def test_an_adapter_brings_its_own_rate_and_leaves_that_of_the_head():
+    own = Method(rate=2e-4, head_rate=10.0)
+    method = with_techniques(own, TrainSettings(adapter="ia3"))
+    assert method.rate == 5e-3
+    assert method.rate * method.head_rate == pytest.approx(own.rate * own.head_rate)
+    assert with_techniques(own, TrainSettings(adapter="ia3", rate=1e-4)).rate == 1e-4
+
+
+@pytest.mark.parametrize("augment", ["typos, synonyms", "insert"])
+def test_synonyms_need_a_lexicon(augment):
     with pytest.raises(SettingsError, match=r"train\.lexicon"):
-        with_techniques(Method(), TrainSettings(augment="typos, synonyms"))
+        with_techniques(Method(), TrainSettings(augment=augment))
 
 
-@pytest.mark.parametrize("asked", [{"mixup": 0.2}, {"members": 2}, {"dropout": 0.0}, {"clean": True}])
+@pytest.mark.parametrize("asked", [{"mixup": 0.2}, {"members": 2}, {"dropout": 0.0}, {"clean": True}, {"layers": 2}])
 def test_what_teaching_an_encoder_has_no_use_for_is_refused(tmp_path, asked):
     settings = Settings(home=tmp_path, train=TrainSettings(**asked))
-    with pytest.raises(SettingsError, match=rf"train\.{next(iter(asked))}"):
+    with pytest.raises(TrainingError, match=rf"train\.{next(iter(asked))}"):
         method_of(settings, RelevanceOptions())

@@ -198,3 +198,38 @@ def test_bundles_that_do_not_know_are_errors(settings, tmp_path):
     older = save_bundle(tmp_path / "two", Card(task="warmth"), parameters={"classes": ["cold", "warm"]})
     with pytest.raises(TrainingError, match="does not say which texts it learnt from"):
         update_classifier(older, joined(OLD, NEW), settings, tmp_path / "v2")
+
+
+def test_a_new_class_is_learnt_whole_whatever_else_is_done_against_forgetting(live, settings, tmp_path):
+    later = written({"z": "hot"}, 80, 5)
+    more = {"remember": "periods", "method": LATER, "onnx": False}
+    bundle = update_classifier(live, joined(OLD, later), settings, tmp_path / "v2", **more)
+    assert bundle.card.settings["remember"] == "replay"
+    tuned = TorchScorer(bundle.classifier(settings))
+    exam = written({"z": "hot"}, 40, 6)
+    assert (tuned.probabilities(exam.texts).argmax(1) == bundle.parameters["classes"].index("hot")).mean() > 0.8
+
+
+def test_what_cannot_be_judged_is_not_learnt(settings, tmp_path):
+    few = OLD.take(range(24))
+    first = train_classifier(
+        few, settings, tmp_path / "v1", task="warmth", base=tiny_bert(), method=replace(QUICK, refit=True), onnx=False
+    )
+    new = Texts([f"{word} {n}" for word in "abcde" for n in "xy"], [word * 2 for word in "abcde" for _ in "xy"])
+    with pytest.raises(TrainingError, match="left to choose by"):
+        update_classifier(first, joined(few, new), settings, tmp_path / "v2", method=QUICK, onnx=False)
+
+
+def test_what_was_left_out_stays_out(settings, tmp_path):
+    labels = [("cold" if label == "warm" else "warm") if n % 6 == 0 else label for n, label in enumerate(OLD.labels)]
+    noisy = Texts(OLD.texts, labels)
+    first = train_classifier(
+        noisy, settings, tmp_path / "v1", task="warmth", base=tiny_bert(), method=replace(QUICK, clean=True), onnx=False
+    )
+    known = KnownTexts.of(first)
+    assert len(known.left_out) > 30
+    parts = part(first, joined(noisy, NEW), 7)
+    own = fingerprints(parts.old.texts, parts.old.labels)
+    assert not np.isin(own, known.left_out).any()
+    assert len(own) + len(known.left_out) == len(known.learnt)
+    assert not np.isin(fingerprints(parts.new.texts, parts.new.labels), known.left_out).any()

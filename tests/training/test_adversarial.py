@@ -14,7 +14,7 @@ from shopkeeper.models.heads import Classifier
 from shopkeeper.training.adversarial import AWP, FGM, PGD, FreeLB
 from shopkeeper.training.criteria import classes
 from shopkeeper.training.entrance import lowest_learning
-from shopkeeper.training.freezing import layer_stack, open_top
+from shopkeeper.training.freezing import GradualUnfreezing, layer_stack, open_top
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitSettings, fit
 from shopkeeper.training.optimisers import constant, sgd
@@ -198,3 +198,34 @@ def test_hooks_together_and_a_loss_of_two_passes():
     hooks = [FGM(at=model.body), AWP(0.02), FreeLB(at=model.body)]
     fit(model, examples(), twice, replace(FAST, accumulate=2), hooks=hooks, validate=lambda: accuracy(model))
     assert accuracy(model) > 0.9
+
+
+@pytest.mark.parametrize("attack", [FGM, PGD, FreeLB])
+def test_what_no_gradient_reaches_is_not_pushed(attack):
+    passes = []
+
+    class Counted(Hook):
+        def start(self, run):
+            whole = run.loss
+
+            def counted(model, batch):
+                passes.append(1)
+                return whole(model, batch)
+
+            run.loss = counted
+
+    made = Classifier(tiny_bert(), classes=2)
+    batches = labelled(tokenise(made.backbone, TEXTS, "", 16), LABELS, 8)
+    unfreezing = GradualUnfreezing(made.model, first=0)
+    settings = FitSettings(epochs=4, rate=1e-3, bfloat16=False)
+    fit(made, batches, supervised(classes()), settings, hooks=[unfreezing, attack(), Counted()])
+    assert len(passes) > 8, "pushed once the lowest layer is open"
+    passes.clear()
+    fit(
+        made,
+        batches,
+        supervised(classes()),
+        replace(settings, epochs=1),
+        hooks=[GradualUnfreezing(made.model, 0), attack(), Counted()],
+    )
+    assert len(passes) == 2, "one pass a step while it is closed"

@@ -182,3 +182,18 @@ def test_kill_nine_and_go_on(tmp_path):
     assert int(done[0]) > 1, "it began anew"
     assert result["losses"] == list(expected.losses)
     assert np.array_equal(np.float32(result["weights"]), weights(whole).numpy())
+
+
+def test_two_kills_at_the_worst_moments_leave_a_whole_state(tmp_path, monkeypatch):
+    kept = Checkpoint(tmp_path / "run", seconds=0)
+    kept.write({"a": torch.ones(1)}, {"run": "r", "step": 1})
+    (tmp_path / "run" / "state").rename(tmp_path / "run" / ".old")  # killed between the renames
+    (tmp_path / "run" / ".deadbeef").mkdir()  # and in the middle of writing, before
+    monkeypatch.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError("pulled")))
+    with pytest.raises(TrainingError):
+        kept.write({"a": torch.zeros(1)}, {"run": "r", "step": 2})
+    assert kept.read("r")[1]["step"] == 1
+    monkeypatch.undo()
+    kept.write({"a": torch.zeros(1)}, {"run": "r", "step": 3})
+    assert kept.read("r")[1]["step"] == 3
+    assert [place.name for place in (tmp_path / "run").iterdir()] == ["state"]

@@ -29,13 +29,18 @@ def train_(
             help=f"Which recipes, by default {', '.join((*TASKS, *TEXTS))}; {FIRST}, {TAGGER}, and tasks of the review queue."
         ),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="Budget of one recipe, default train.minutes.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Budget of one recipe, default train.minutes.", min=0.01)
+    ] = None,
     strict: Annotated[bool, typer.Option(help="Exit with 3 when a recipe was skipped.")] = False,
     update: Annotated[
         bool | None, typer.Option("--update", help="Teach live classifiers of texts only what came since.")
     ] = None,
     remember: Annotated[
         str | None, typer.Option(help="What an update does against forgetting: replay, former, elastic or periods.")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="How domain reads texts: mlm, clm, tsdae, simcse or pairs.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the examples at most.")] = None,
     layers: Annotated[int | None, typer.Option(help="Top layers that learn: 0 the head only, -1 all.")] = None,
@@ -49,7 +54,7 @@ def train_(
     smoothing: Annotated[float | None, typer.Option(help="Label smoothing.")] = None,
     r_drop: Annotated[float | None, typer.Option(help="Weight of R-Drop.")] = None,
     mixup: Annotated[float | None, typer.Option(help="Alpha of mixup.")] = None,
-    augment: Annotated[str | None, typer.Option(help="delete, swap, typos, homophones, synonyms.")] = None,
+    augment: Annotated[str | None, typer.Option(help="delete, swap, typos, homophones, synonyms, insert.")] = None,
     refit: Annotated[bool | None, typer.Option(help="Learn again with validation's texts in the end.")] = None,
     solve: Annotated[bool | None, typer.Option(help="Solve the head before the layers learn.")] = None,
     gradual: Annotated[bool | None, typer.Option(help="Open one more layer with each epoch.")] = None,
@@ -68,6 +73,7 @@ def train_(
     asked = {
         "update": update,
         "remember": remember,
+        "objective": objective,
         "epochs": epochs,
         "layers": layers,
         "adapter": adapter,
@@ -175,7 +181,7 @@ def models(
 @app.command()
 def demo(
     context: typer.Context,
-    minutes: Annotated[float, typer.Option(help="Training budget of one recipe.")] = 2.0,
+    minutes: Annotated[float, typer.Option(help="Training budget of one recipe.", min=0.01)] = 2.0,
     serving: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the storefront at the end.")] = True,
 ) -> None:
     """Open the practice shop, train on it, compare before and after, and serve it."""

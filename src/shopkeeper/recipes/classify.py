@@ -39,7 +39,7 @@ from shopkeeper.recipes.known_texts import KnownTexts, fingerprints
 from shopkeeper.recipes.labelled_texts import Texts, checked, held_out, languages
 from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Method
-from shopkeeper.recipes.techniques import with_techniques
+from shopkeeper.recipes.techniques import AVERAGES, with_techniques
 from shopkeeper.settings import Settings, TrainSettings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.checkpoints import Checkpoint, part_of
@@ -63,6 +63,7 @@ class Taught:
         share: Share of the fine-tuned model in the blend, in [0, 1].
         scales: What the logarithms of both models' probabilities are multiplied by.
         losses: Log-loss on validation of ``fine-tuned``, ``linear`` and ``blend``.
+        refitted: Validation's texts were learnt from in the end.
         left_out: Texts that were not learnt from because their labels look wrong.
     """
 
@@ -74,7 +75,8 @@ class Taught:
     report: FitReport
     learnt_share: float
     losses: dict[str, float] = field(default_factory=dict)
-    left_out: int = 0
+    refitted: bool = False
+    left_out: Texts = field(default_factory=lambda: Texts([], []))
 
     def scorer(self) -> Blended:
         """Both as one scorer."""
@@ -125,7 +127,8 @@ def learn(
             )
         train, valid = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held))
     suspects = wrongly_labelled(train, classes, seed) if method.clean else np.zeros(0, dtype=np.int64)
-    train = train.take(np.setdiff1d(np.arange(len(train)), suspects))
+    left_out, train = train.take(suspects), train.take(np.setdiff1d(np.arange(len(train)), suspects))
+    members = method.members if method.epochs else 1  # contrast and a solved head have no use for a teacher
     known, wanted = class_numbers(train.labels, classes), class_numbers(valid.labels, classes)
     linear, _ = fit_linear(train.texts, known, len(classes), valid.texts, wanted)
     base.max_length = min(base.max_length, method.tokens)
@@ -133,7 +136,7 @@ def learn(
         torch.manual_seed(seed)
         classifier = Classifier(base, classes=len(classes), dropout=method.dropout)
     classifier.to(pick_device(settings.compute))
-    start = copy.deepcopy(classifier) if method.refit or method.members > 1 else classifier
+    start = copy.deepcopy(classifier) if method.refit or members > 1 else classifier
     scorer = TorchScorer(classifier, bf16=method.bfloat16)
 
     def validate() -> float:
@@ -141,26 +144,27 @@ def learn(
 
     budget = settings.train.minutes if minutes is None else minutes
     everything, labels = [*train.texts, *valid.texts], np.concatenate([known, wanted])
-    once = partial(fine_tune, names=classes, minutes=budget / (1 if method.members == 1 else 2), seed=seed, name=name)
+    once = partial(fine_tune, names=classes, minutes=budget / (1 if members == 1 else 2), seed=seed, name=name)
     teacher = None
-    if method.members > 1:
+    if members > 1:
         kept = part_of(checkpoint, "members")
         how: Any = {"names": classes, "minutes": budget / 2, "seed": seed + 1, "checkpoint": kept}
         teacher = ensemble_answers(start, train.texts, known, everything, method, **how)
     kept = part_of(checkpoint, "train")
     first = None if teacher is None else teacher[: len(train)]
-    report = once(
-        classifier, train.texts, known, method, teacher=first, validate=validate, hooks=hooks, checkpoint=kept
-    )
+    asked = set(valid.texts)
+    others = [text for text in unlabelled if text not in asked]
+    how = {"unlabelled": others, "hooks": hooks, "validate": validate}
+    report = once(classifier, train.texts, known, method, teacher=first, checkpoint=kept, **how)
     given = scorer.probabilities(valid.texts), linear.probabilities(valid.texts)
     share, scales, losses = blend(wanted, *given)
-    if method.refit and (report.best_step or method.epochs == 0):
-        again = replace(method, epochs=math.ceil(method.epochs * report.best_step / max(1, report.steps)))
+    refitted = method.refit and bool(report.best_step or method.epochs == 0)
+    if refitted:
+        again = _again(method, report)
         kept, classifier = part_of(checkpoint, "refit"), start
-        once(classifier, everything, labels, again, unlabelled=unlabelled, teacher=teacher, checkpoint=kept)
-    return Taught(
-        classes, classifier, linear, share, scales, report, trainable_share(classifier), losses, len(suspects)
-    )
+        once(classifier, everything, labels, again, unlabelled=others, teacher=teacher, checkpoint=kept)
+    learnt = trainable_share(classifier)
+    return Taught(classes, classifier, linear, share, scales, report, learnt, losses, refitted, left_out)
 
 
 def train_classifier(
@@ -222,7 +226,7 @@ def train_classifier(
     )
     wanted = class_numbers(test.labels, taught.classes)
     given = taught.scorer().probabilities(test.texts)
-    held = held_out(train, seed) & (not method.refit)  # as `learn` parts them
+    held = held_out(train, seed) & (not taught.refitted)  # as `learn` parts them
     sides = train.take(np.flatnonzero(~held)), train.take(np.flatnonzero(held)), test
     card = Card(
         task=task,
@@ -234,7 +238,7 @@ def train_classifier(
         after={"test": {"blend": marks(wanted, given)}},
         notes=notes(taught),
     )
-    known = KnownTexts(*(fingerprints(side.texts, side.labels) for side in sides))
+    known = KnownTexts(*(fingerprints(side.texts, side.labels) for side in (*sides, taught.left_out)))
     return save_taught(folder, taught, card, known, wanted, given, onnx=onnx)
 
 
@@ -273,6 +277,13 @@ def save_taught(
     )
 
 
+def _again(method: Method, report: FitReport) -> Method:
+    """As many epochs as led to the best state; averages of weights are left out, as nothing would judge them."""
+    if method.epochs:
+        method = replace(method, epochs=max(1, math.ceil(report.epochs * report.best_step / max(1, report.steps))))
+    return replace(method, hooks=tuple(make for make in method.hooks if make not in AVERAGES.values()))
+
+
 def method_for(texts: Texts, asked: TrainSettings) -> Method:
     """Fine-tuning by cross-entropy; contrast and a solved head where a typical class has fewer than 20 texts.
 
@@ -291,5 +302,5 @@ def notes(taught: Taught) -> str:
     return (
         f"{report}; state of step {report.best_step} kept; {taught.learnt_share:.1%} of the parameters learnt. Log-loss on validation: "
         f"{losses}. The fine-tuned model has {taught.share:.0%} of the blend, the linear one the rest."
-        + (f" {taught.left_out} texts were left out: their labels look wrong." if taught.left_out else "")
+        + (f" {len(taught.left_out)} texts were left out: their labels look wrong." if len(taught.left_out) else "")
     )

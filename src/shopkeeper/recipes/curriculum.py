@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shopkeeper.errors import InputError, TrainingError
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.bundle import Bundle
@@ -169,7 +171,9 @@ class _Lesson:
         if task == FIRST:
             self._fine_tunable()
             kept = self.checkpoint(task)
-            return train_domain(self.past, self.settings, folder, minutes=self.minutes, hooks=hooks, checkpoint=kept)
+            how: Any = {"minutes": self.minutes, "hooks": hooks, "checkpoint": kept}
+            objective = self.settings.train.objective or None
+            return train_domain(self.past, self.settings, folder, objective=objective, **how)
         if task == "relevance":
             self._fine_tunable()
             relevance = self._tuned(task, RelevanceOptions())
@@ -204,9 +208,9 @@ class _Lesson:
             self._fine_tunable()
             texts = texts_for(self.past, task)
             live = self.registry.live(task) if self.settings.train.update else None
-            waiting = unlabelled_for(self.past, task)
+            waiting = unlabelled_for(self.past, task, np.random.default_rng(self.settings.compute.seed))
             kept = self.checkpoint(task, texts.texts, texts.labels, waiting, live.name if live else "")
-            how: Any = {"minutes": self.minutes, "hooks": hooks, "checkpoint": kept}
+            how = {"minutes": self.minutes, "hooks": hooks, "checkpoint": kept}
             if live is not None:
                 remember = self.settings.train.remember
                 return update_classifier(live, texts, self.settings, folder, remember=remember, **how)

@@ -25,12 +25,41 @@ from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.domain_lessons import DomainOptions, Lesson, Objective, lesson_of
 from shopkeeper.recipes.domain_texts import related, texts_of
 from shopkeeper.recipes.fingerprint import fingerprint
+from shopkeeper.recipes.techniques import refuse
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.freezing import open_top
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings
+
+_NO_USE = (
+    *(
+        "layers",
+        "adapter",
+        "adversarial",
+        "average",
+        "optimiser",
+        "schedule",
+        "rate",
+        "layer_decay",
+        "smoothing",
+        "r_drop",
+    ),
+    *(
+        "mixup",
+        "augment",
+        "contrast",
+        "refit",
+        "solve",
+        "gradual",
+        "members",
+        "noise",
+        "clean",
+        "weight_decay",
+        "dropout",
+    ),
+)
 
 __all__ = ["DomainOptions", "Objective", "domain_base", "train_domain"]
 
@@ -66,6 +95,7 @@ def train_domain(
     Raises:
         TrainingError: There are too few texts, or the backbone cannot learn in this way.
     """
+    refuse(settings.train, _NO_USE, "domain")
     options = options or DomainOptions()
     seed = settings.compute.seed if seed is None else seed
     set_threads(settings.compute)

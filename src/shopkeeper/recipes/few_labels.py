@@ -18,7 +18,7 @@ from shopkeeper.training.batching import Ints
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.class_contrast import contrast
 from shopkeeper.training.few_shot import head_learner, linear_head, pooled, readable, set_head
-from shopkeeper.training.freezing import open_top
+from shopkeeper.training.freezing import layer_count, open_top
 from shopkeeper.training.plan import FitReport
 from shopkeeper.training.semi_supervised import SelfTraining, self_train
 
@@ -61,7 +61,8 @@ def gather(
         texts, labels = [*texts, *(readable(name) for name in names)], np.concatenate([labels, np.arange(count)])
         how = replace(method.contrast, minutes=min(minutes, method.contrast.minutes), longest=method.tokens)
         report = contrast(backbone, texts, labels, how, seed=seed, checkpoint=checkpoint)
-        open_top(classifier.model, how.layers)
+        most = layer_count(classifier.model)
+        open_top(classifier.model, None if how.layers is None else min(how.layers, most))
         if len(unlabelled):
             rng = np.random.default_rng(seed)
             learner = head_learner(backbone, count)

@@ -17,7 +17,7 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Bundle
 
 Prints = NDArray[np.uint64]
-_PARTS = ("learnt", "valid", "test")
+_PARTS = ("learnt", "valid", "test", "left_out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,13 @@ class KnownTexts:
         learnt: Taught to the model.
         valid: Chose its state and its blend.
         test: Looked at once, at the end. Never to be learnt from.
+        left_out: Among those learnt from by place, but left out because their labels look wrong; not to be learnt later.
     """
 
     learnt: Prints
     valid: Prints
     test: Prints
+    left_out: Prints
 
     def arrays(self) -> dict[str, Prints]:
         """What a bundle saves."""
@@ -46,13 +48,14 @@ class KnownTexts:
             TrainingError: It does not say.
         """
         arrays = bundle.arrays()
-        if not all(f"known.{part}" in arrays for part in _PARTS):
+        if not all(f"known.{part}" in arrays for part in _PARTS[:3]):
             raise TrainingError(
                 f"{bundle.name} does not say which texts it learnt from.",
                 where=str(bundle.folder),
                 cure="Train it anew once; after that it can be updated.",
             )
-        return cls(*(arrays[f"known.{part}"].astype(np.uint64) for part in _PARTS))
+        nothing = np.zeros(0, dtype=np.uint64)  # bundles before cleaning have no texts left out
+        return cls(*(arrays.get(f"known.{part}", nothing).astype(np.uint64) for part in _PARTS))
 
     def __or__(self, later: KnownTexts) -> KnownTexts:
         """All that either knows."""

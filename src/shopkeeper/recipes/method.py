@@ -1,6 +1,6 @@
 """How a text model is fine-tuned: every technique of `training`, put together in one place and in plain sight.
 
-A `Method` holds objects, not names; strings become objects at the edge (`cli.methods`). `teach` applies it to a classifier.
+A `Method` holds objects, not names; strings become objects in `recipes.techniques`. `teach` applies it to a classifier.
 """
 
 from __future__ import annotations

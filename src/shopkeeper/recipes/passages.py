@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from shopkeeper.errors import TrainingError
 from shopkeeper.recipes.labelled_texts import Texts
 from shopkeeper.records import Passage, PassageKind
@@ -9,7 +11,7 @@ from shopkeeper.store.protocols import Store
 
 _GOOD, _BAD = 4.0, 2.0
 _LEAST = 20
-_MOST_WAITING = 10_000
+_MOST_UNLABELLED = 10_000
 _FEWEST_OF_A_CLASS = 5
 
 SENTIMENT, TOPIC = "sentiment", "topic"
@@ -47,9 +49,19 @@ def texts_for(store: Store, task: str) -> Texts:
     return Texts(list(kept), list(kept.values()))
 
 
-def unlabelled_for(store: Store, task: str) -> list[str]:
-    """Texts that wait for a human in the task's review queue, the most wanted first."""
-    return [text for decision in store.labels.pending(task, _MOST_WAITING) if (text := decision.text).strip()]
+def unlabelled_for(store: Store, task: str, rng: np.random.Generator) -> list[str]:
+    """Texts of the kinds that humans decided about under the task's name, but not these: at most 10,000, at random."""
+    decided = {decision.subject for decision in store.labels.decided(task)}
+    kinds = {passage.kind for passage in store.words.scan() if passage.id in decided}
+    if not kinds:
+        return []
+    texts = [
+        text_of(passage)
+        for passage in store.words.scan(kinds=sorted(kinds))
+        if passage.id not in decided and passage.text.strip()
+    ]
+    chosen = np.sort(rng.permutation(len(texts))[:_MOST_UNLABELLED])
+    return [texts[row] for row in chosen.tolist()]
 
 
 def feeling(review: Passage) -> str:

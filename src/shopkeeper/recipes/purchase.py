@@ -40,7 +40,7 @@ from shopkeeper.recipes.purchase_baselines import (
     weigh,
 )
 from shopkeeper.recipes.purchase_moments import Period, Periods, gather_periods
-from shopkeeper.recipes.techniques import with_techniques
+from shopkeeper.recipes.techniques import refuse, with_techniques
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.batching import Ints
@@ -161,7 +161,12 @@ def train_purchase(
 
 
 def method_of(settings: Settings, options: PurchaseOptions) -> Method:
-    """How the classifier is fine-tuned: the recipe's own way, with what the settings ask for."""
+    """How the classifier is fine-tuned: the recipe's own way, with what the settings ask for.
+
+    Raises:
+        TrainingError: Something is asked for that this recipe has no use for.
+    """
+    refuse(settings.train, ("augment", "contrast", "refit", "solve", "members", "clean"), "purchase")
     own = Method(
         open_layers=options.open_layers,
         rate=options.rate,

@@ -48,7 +48,7 @@ def ask_about(
         kinds: Kinds of texts; all when empty.
 
     Raises:
-        InputError: There is no text of these kinds.
+        InputError: There is no text of these kinds, or the task is no classifier of texts.
     """
     passages = [passage for passage in store.words.scan(kinds=kinds) if passage.text.strip()]
     if not passages:
@@ -61,6 +61,12 @@ def ask_about(
     passages = [replace(passage, text=text_of(passage)) for passage in latest]
     texts = [passage.text for passage in passages]
     live = registry.live(task)
+    if live is not None and "classes" not in live.parameters:
+        raise InputError(
+            f"{live.name} does not sort texts into classes, so nothing can be asked for it.",
+            where="task",
+            cure="Choose another name for the question.",
+        )
     names, shares = _opinion(live, texts, threads(settings.compute))
     name = encoder_name(settings.models, languages(texts))
     vectors = encoders(settings, registry.live("relevance"), name).passage.encode(texts)

@@ -8,6 +8,7 @@ that ranks validation best is kept, which may be the one the encoder came with.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from shopkeeper.compute.device import pick_device, set_threads
-from shopkeeper.errors import SettingsError, TrainingError
+from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.splits import by_hash, by_time
 from shopkeeper.models.adapters import foldable, merge
@@ -37,9 +38,9 @@ from shopkeeper.recipes.pairs import (
     pairs_from_events,
     pairs_from_judgements,
 )
-from shopkeeper.recipes.techniques import with_techniques
+from shopkeeper.recipes.techniques import refuse, with_techniques
 from shopkeeper.records import Item
-from shopkeeper.settings import Settings, TrainSettings
+from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
@@ -90,8 +91,9 @@ def train_relevance(
         )
     base.model.to(pick_device(settings.compute))
     base.max_length = min(base.max_length, options.item_tokens)
-    answers = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
-    exam = Exam(lessons, answers, options, np.random.default_rng(seed))
+    everything = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
+    exam = Exam(lessons, everything, options, np.random.default_rng(seed))
+    answers = Answers(lessons.items, lessons.train)
     asked = method_of(settings, options)
     chosen = fit_settings(settings, asked, lessons, minutes)
     batch = settings.train.batch
@@ -132,27 +134,21 @@ def train_relevance(
     )
 
 
-_OF_CLASSES = (
+_HELD = 0.05  # of the items, where there are too few later events to validate on
+_NO_USE = (
     *("smoothing", "r_drop", "mixup", "augment", "contrast", "refit", "solve", "gradual", "members", "noise", "clean"),
-    "dropout",
+    *("dropout", "layers", "layer_decay"),
 )
 
 
 def method_of(settings: Settings, options: RelevanceOptions) -> Method:
-    """What the settings ask of the optimiser, adapters and hooks; losses and heads are this recipe's own.
+    """What the settings ask of the optimiser, adapters and hooks; losses, heads and layers are this recipe's own.
 
     Raises:
-        SettingsError: Something is asked for that contrastive teaching has no use for.
+        TrainingError: Something is asked for that contrastive teaching has no use for.
     """
-    asked, plain = settings.train, TrainSettings()
-    for name in _OF_CLASSES:
-        if getattr(asked, name) != getattr(plain, name):
-            raise SettingsError(
-                "Teaching an encoder has no labels to which this applies.",
-                where=f"train.{name}",
-                cure="Leave it out for relevance, or name the recipes that it is for: shopkeeper train purchase.",
-            )
-    return with_techniques(Method(open_layers=None, rate=options.rate), asked)
+    refuse(settings.train, _NO_USE, "relevance")
+    return with_techniques(Method(open_layers=None, rate=options.rate), settings.train)
 
 
 def fit_settings(settings: Settings, asked: Method, lessons: Lessons, minutes: float | None = None) -> FitSettings:
@@ -187,14 +183,15 @@ def gather_lessons(store: Store, options: RelevanceOptions, rng: np.random.Gener
     seen = merged(events[row] for row in split.train)
     graded = [pair for pair in pairs_from_judgements(store) if pair.item in items]
     later = merged(events[row] for row in split.valid)
-    held = dict(zip(items, by_hash(items, 0.05, salt="relevance"), strict=True))
     warm = len(later) >= min(_ENOUGH, len(items))
     made = pairs_from_catalogue(list(items.values()), rng, per_item=1 if warm else options.per_item)
-    invented = [pair for pair in made if warm or not held[pair.item]]
+    held = _held_out(sorted({pair.item for pair in made}))
+    invented = [pair for pair in made if warm or pair.item not in held]
     if warm:
         invented = _sample(invented, int(options.catalogue_share * len(seen)), rng)
     else:
-        later = [pair for pair in made if held[pair.item]] or made
+        later = [pair for pair in made if pair.item in held]
+        seen, graded = ([pair for pair in pairs if pair.item not in held] for pairs in (seen, graded))
     train = _sample([*seen, *graded, *invented], options.most_pairs, rng)
     if len(train) < 2 or not later:
         raise TrainingError(
@@ -206,6 +203,14 @@ def gather_lessons(store: Store, options: RelevanceOptions, rng: np.random.Gener
     valid = _sample(later, options.exam, rng)
     made_up = not seen and not graded
     return Lessons(train, valid, items, counts | {"validation": len(later)}, made_up)
+
+
+def _held_out(items: Sequence[str]) -> set[str]:
+    """A twentieth of the items by hash, and one at least, with a query of its own."""
+    held = {item for item, chosen in zip(items, by_hash(items, _HELD, salt="relevance"), strict=True) if chosen}
+    if held or not items:
+        return held
+    return {min(items, key=lambda item: hashlib.blake2b(item.encode("utf-8", "surrogatepass")).digest())}
 
 
 def _catalogue(store: Store, most: int, rng: np.random.Generator) -> dict[str, Item]:

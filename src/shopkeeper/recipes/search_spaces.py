@@ -59,8 +59,9 @@ class RelevanceTrials:
         base = self.load()
         base.model.to(pick_device(self.settings.compute))
         base.max_length = min(base.max_length, options.item_tokens)
-        answers = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
-        exam = Exam(lessons, answers, options, np.random.default_rng(seed))
+        everything = Answers(lessons.items, itertools.chain(lessons.train, lessons.valid))
+        exam = Exam(lessons, everything, options, np.random.default_rng(seed))
+        answers = Answers(lessons.items, lessons.train)
         asked = relevance.method_of(self.settings, options)
         _, after, _ = contrast.teach(
             base,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from shopkeeper.errors import SettingsError
-from shopkeeper.models.adapters import adapter_named
+from shopkeeper.errors import SettingsError, TrainingError
+from shopkeeper.models.adapters import RATES, adapter_named
 from shopkeeper.recipes.method import Method
 from shopkeeper.settings import TrainSettings
 from shopkeeper.store.feeds.lexicon import read_lexicon
 from shopkeeper.training.adversarial import AWP, FGM, PGD, FreeLB
-from shopkeeper.training.augmentation import Augmentation, delete, one_of, swap, synonyms
+from shopkeeper.training.augmentation import Augmentation, delete, insert, one_of, swap, synonyms
 from shopkeeper.training.averaging import ExponentialAverage, StochasticWeightAveraging
 from shopkeeper.training.class_contrast import Contrast
 from shopkeeper.training.hooks import Hook
@@ -43,7 +43,6 @@ SCHEDULES: Mapping[str, Schedule] = {
     "constant": constant,
 }
 _NONE = "none"
-AUGMENTATIONS = ("delete", "swap", "typos", "homophones", "synonyms")
 
 
 def with_techniques(method: Method, asked: TrainSettings) -> Method:
@@ -59,15 +58,22 @@ def with_techniques(method: Method, asked: TrainSettings) -> Method:
             hooks = [hook for hook in hooks if hook not in known.values()]
             if name != _NONE:
                 hooks.append(_named(name, known, key))
+    adapter, rate, head_rate = method.adapter, asked.rate or method.rate, method.head_rate
+    if asked.adapter:
+        adapter = adapter_named(asked.adapter)
+        if adapter is not None and not asked.rate:
+            rate = RATES[type(adapter)]
+            head_rate *= method.rate / rate  # the head learns as it would without
     layers = {-2: method.open_layers, -1: None}.get(asked.layers, asked.layers)
     return replace(
         method,
         hooks=tuple(hooks),
-        adapter=adapter_named(asked.adapter) if asked.adapter else method.adapter,
+        adapter=adapter,
         open_layers=layers,
         optimiser=_named(asked.optimiser, OPTIMISERS, "optimiser") if asked.optimiser else method.optimiser,
         schedule=_named(asked.schedule, SCHEDULES, "schedule") if asked.schedule else method.schedule,
-        rate=asked.rate or method.rate,
+        rate=rate,
+        head_rate=head_rate,
         layer_decay=asked.layer_decay if asked.layer_decay != 1.0 else method.layer_decay,
         smoothing=asked.smoothing or method.smoothing,
         agree=asked.r_drop or method.agree,
@@ -85,6 +91,22 @@ def with_techniques(method: Method, asked: TrainSettings) -> Method:
     )
 
 
+def refuse(asked: TrainSettings, names: Sequence[str], recipe: str) -> None:
+    """Say so where settings are changed that a recipe has no use for, in place of leaving them out in silence.
+
+    Raises:
+        TrainingError: One of `names` is not at its default. The recipe is skipped, others go on.
+    """
+    plain = TrainSettings()
+    for name in names:
+        if getattr(asked, name) != getattr(plain, name):
+            raise TrainingError(
+                f"{recipe} has no use for this.",
+                where=f"train.{name}",
+                cure=f"Leave it at {getattr(plain, name)!r} for {recipe}, or name the recipes that it is for.",
+            )
+
+
 def augmentation(asked: TrainSettings) -> Augmentation | None:
     """One of the changes that the settings name, drawn anew for each text; None when they name none."""
     names = [name.strip() for name in asked.augment.split(",") if name.strip()]
@@ -94,19 +116,19 @@ def augmentation(asked: TrainSettings) -> Augmentation | None:
 
 
 def _change(name: str, lexicon: str) -> Augmentation:
+    if name in ("synonyms", "insert"):
+        if not lexicon:
+            raise SettingsError(
+                "Synonyms need a lexicon.", where="train.lexicon", cure="Name a file of synonym groups, one a row."
+            )
+        return (synonyms if name == "synonyms" else insert)(read_lexicon(Path(lexicon)))
     plain: dict[str, Callable[[], Augmentation]] = {
         "delete": delete,
         "swap": swap,
         "typos": typos,
         "homophones": homophones,
     }
-    if name == "synonyms":
-        if not lexicon:
-            raise SettingsError(
-                "Synonyms need a lexicon.", where="train.lexicon", cure="Name a file of synonym groups, one a row."
-            )
-        return synonyms(read_lexicon(Path(lexicon)))
-    return _named(name, plain | {"synonyms": delete}, "augment")()
+    return _named(name, plain | {"synonyms": delete, "insert": delete}, "augment")()
 
 
 def _named(name: str, known: Mapping[str, T], setting: str) -> T:

@@ -26,6 +26,7 @@ from shopkeeper.recipes.purchase import PurchaseOptions
 from shopkeeper.recipes.purchase_moments import gather_periods
 from shopkeeper.recipes.relevance import gather_lessons
 from shopkeeper.recipes.search_spaces import PURCHASE, RELEVANCE, PurchaseTrials, RelevanceTrials
+from shopkeeper.recipes.techniques import refuse
 from shopkeeper.recipes.tuned import Verdict, judge, keep
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
@@ -78,8 +79,9 @@ def tune(
 
     Raises:
         InputError: The task cannot be tuned.
-        TrainingError: There is not enough data.
+        TrainingError: There is not enough data, or a setting fixes what is to be searched.
     """
+    refuse(settings.train, ("rate", "layers", "weight_decay", "dropout"), "tuning")
     encoder = encoder_name(settings.models, (item.language for item in store.catalogue.scan()))
     share = max(1, threads(settings.compute) // workers)
     each = settings.model_copy(update={"compute": settings.compute.model_copy(update={"threads": share})})

@@ -57,7 +57,7 @@ _POOL = 4  # old texts looked at for each one kept
 _REPEATS = 4
 GENTLE, GENTLE_HEAD = 0.5, 2.0
 """Rate of an update against that of a first training, and of its head against its body."""
-_LEAST_VALID = 200
+_LEAST_VALID, _FEWEST_VALID = 200, 10
 
 
 Remember = Literal["replay", "former", "elastic", "periods"]
@@ -79,8 +79,8 @@ class Parted:
 
     def known(self) -> KnownTexts:
         """What will be known of it after the update."""
-        new = (fingerprints(part.texts, part.labels) for part in (self.new, self.new_valid, self.new_test))
-        return KnownTexts(*new)
+        sides = self.new, self.new_valid, self.new_test, Texts([], [])
+        return KnownTexts(*(fingerprints(side.texts, side.labels) for side in sides))
 
 
 def update_classifier(
@@ -127,6 +127,16 @@ def update_classifier(
     names += sorted({*parts.new.labels, *parts.new_valid.labels, *parts.new_test.labels} - set(names))
     if len(names) == classifier.classes:
         method = replace(method, rate=GENTLE * method.rate, head_rate=min(GENTLE_HEAD, method.head_rate))
+    elif remember == "periods":  # a share of what a new class has learnt is not enough to know it
+        remember = "replay"
+    if remember == "periods":
+        if classifier.backbone.adapters is not None or method.adapter is not None:
+            raise TrainingError(
+                "A period is learnt in an adapter of its own, and there is another one.",
+                where="train.remember",
+                cure="Leave train.adapter empty and train a whole model first, or choose another way to remember.",
+            )
+        method = replace(method, rate=_PERIOD_RATE, head_rate=GENTLE_HEAD)
     budget = settings.train.minutes if minutes is None else minutes
     valid = _exam(parts, seed)
     report, kept = _learn_on(
@@ -162,7 +172,7 @@ def update_classifier(
             "test": len(exams[0]),
             "classes": names,
         },
-        settings=method.describe(),
+        settings=method.describe() | {"remember": remember},
         seed=seed,
         before=before,
         after=after,
@@ -186,6 +196,7 @@ def part(live: Bundle, texts: Texts, seed: int) -> Parted:
             where=live.card.task,
             cure="Nothing has to be done: the live model stays. Import newer reviews, or train anew.",
         )
+    inside[0] &= ~np.isin(own, known.left_out)
     old, old_valid, old_test = (texts.take(np.flatnonzero(rows)) for rows in inside)
     if not len(old):
         raise TrainingError(
@@ -196,7 +207,15 @@ def part(live: Bundle, texts: Texts, seed: int) -> Parted:
     held = held_out(new, seed + 1)
     new_test, new = new.take(np.flatnonzero(held)), new.take(np.flatnonzero(~held))
     held = held_out(new, seed)
-    return Parted(old, old_valid, old_test, new.take(np.flatnonzero(~held)), new.take(np.flatnonzero(held)), new_test)
+    new_valid, new = new.take(np.flatnonzero(held)), new.take(np.flatnonzero(~held))
+    if len(old_valid) + len(new_valid) < _FEWEST_VALID or not len(old_test) + len(new_test):
+        raise TrainingError(
+            f"{len(old_valid) + len(new_valid)} texts are left to choose by and {len(old_test) + len(new_test)} to test on; "
+            f"an update needs {_FEWEST_VALID} and one.",
+            where=live.card.task,
+            cure="Train anew, without train.update: with so few texts that takes no longer.",
+        )
+    return Parted(old, old_valid, old_test, new, new_valid, new_test)
 
 
 def _check_backbone(live: Bundle, settings: Settings) -> None:
@@ -256,16 +275,14 @@ def _learn_on(
         return -honest_scale(wanted, scorer.probabilities(valid.texts))[1]
 
     rows = rehearsed(np.arange(len(parts.new)), np.arange(len(parts.new), len(shown)), rng, repeats=_REPEATS)
-    how = method
     with ExitStack() as stack:
-        if remember == "periods" and base.adapters is None and method.adapter is None:
-            how = replace(method, rate=_PERIOD_RATE, head_rate=GENTLE_HEAD)
+        if remember == "periods":
             stack.enter_context(by_share(classifier, len(parts.new) / (len(parts.old) + len(parts.new))))
             stack.enter_context(period_adapter(base, seed=seed))
         report = teach(
             classifier,
             Lesson(texts, class_numbers(shown.labels, names), rows=rows),
-            how,
+            method,
             loss=loss,
             minutes=minutes,
             seed=seed,

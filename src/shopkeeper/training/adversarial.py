@@ -87,6 +87,8 @@ class FGM(_Push):
     def gradients(self, run: Run, batch: Any, share: float) -> None:
         """Push by the gradient that the plain loss left, and add the gradient found there."""
         seen = self._entered()
+        if _unfelt(seen):
+            return
         shifts = self._climbed(_nowhere(seen), seen, [states.grad for states in seen], self._size)
         self._backward(run, batch, shifts, share * self._weight)
         self._seen = []
@@ -125,6 +127,8 @@ class PGD(_Climb):
     def gradients(self, run: Run, batch: Any, share: float) -> None:
         """Climb with gradients of the states alone, then add the gradient of the weights at the top."""
         seen = self._entered()
+        if _unfelt(seen):
+            return
         slopes: Sequence[Tensor | None] = [states.grad for states in seen]
         shifts = self._climbed(_nowhere(seen), seen, slopes, self._stride)
         for _ in range(self._steps - 1):
@@ -151,6 +155,8 @@ class FreeLB(_Climb):
     def gradients(self, run: Run, batch: Any, share: float) -> None:
         """Add the mean gradient of the weights over the places of the climb."""
         seen = self._entered()
+        if _unfelt(seen):
+            return
         noise = [None if states.grad is None else _random(states) * _touched(states.grad) for states in seen]
         shifts = self._climbed(_nowhere(seen), seen, noise, self._size / 2)
         for _ in range(self._steps):
@@ -187,6 +193,11 @@ class AWP(Hook):
             with torch.no_grad():
                 for parameter, value in zip(slopes, kept, strict=True):
                     parameter.copy_(value)
+
+
+def _unfelt(seen: Sequence[Tensor]) -> bool:
+    """No gradient came down to the states, as below the layers that gradual unfreezing has opened: nothing to push."""
+    return all(states.grad is None for states in seen)
 
 
 def _nowhere(seen: Sequence[Tensor]) -> list[Tensor]:

@@ -52,14 +52,16 @@ class Checkpoint:
         """
         aside = self.folder / f".{uuid.uuid4().hex}"
         try:
+            for left in self.folder.glob(".[0-9a-f]*"):  # by a kill in the middle of writing
+                shutil.rmtree(left, ignore_errors=True)
             aside.mkdir(parents=True)
             save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, aside / _TENSORS)
             (aside / _VALUES).write_text(json.dumps({"of": self.of, **values}), encoding="utf-8")
             for name in (_TENSORS, _VALUES):
                 with (aside / name).open("rb") as file:
                     os.fsync(file.fileno())
-            shutil.rmtree(self._old, ignore_errors=True)
             if self._state.exists():
+                shutil.rmtree(self._old, ignore_errors=True)
                 self._state.rename(self._old)
             aside.rename(self._state)
             shutil.rmtree(self._old, ignore_errors=True)

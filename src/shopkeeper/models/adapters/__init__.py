@@ -7,6 +7,7 @@ which they act, `delta` keeps them on disk.
 from shopkeeper.models.adapters.attach import Adapters, activate, adapt, foldable, merge, remove, using
 from shopkeeper.models.adapters.delta import load_delta, save_delta
 from shopkeeper.models.adapters.kinds import (
+    RATES,
     AdaLora,
     Adapter,
     Bottleneck,
@@ -19,6 +20,7 @@ from shopkeeper.models.adapters.kinds import (
 )
 
 __all__ = [
+    "RATES",
     "AdaLora",
     "Adapter",
     "Adapters",

@@ -76,6 +76,16 @@ class Bottleneck:
 
 Adapter = Lora | AdaLora | Ia3 | Prefix | Prompt | Bottleneck
 
+RATES: Mapping[type[Adapter], float] = {
+    Lora: 1e-3,
+    AdaLora: 2e-3,
+    Ia3: 5e-3,
+    Prefix: 5e-3,
+    Prompt: 1e-2,
+    Bottleneck: 1e-3,
+}
+"""Peak learning rate to begin with: the few numbers of an adapter have farther to go than a model's weights."""
+
 _SPELLING = re.compile(
     r"(?P<sized>lora|dora|adalora|prefix|prompt|bottleneck)(:(?P<size>[1-9]\d{0,4}))?|(?P<plain>ia3|none)"
 )
