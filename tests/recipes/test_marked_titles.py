@@ -3,6 +3,7 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 from test_train_tagger import titles
 from toyshop import toy_store
@@ -42,7 +43,7 @@ def test_a_title_keeps_its_side_wherever_it_stands():
     marked = titles(200, 0)
     turned = Marked(marked.texts[::-1], marked.mentions[::-1])
     parts, again = parted(marked), parted(turned)
-    assert [len(part) for part in parts] == [160, 20, 20]
+    assert np.abs(np.array([len(part) for part in parts]) - [160, 20, 20]).max() < 10
     assert [sorted(part.texts) for part in parts] == [sorted(part.texts) for part in again]
     together = [pair for part in parts for pair in zip(part.texts, part.mentions, strict=True)]
     assert sorted(together) == sorted(zip(marked.texts, marked.mentions, strict=True))

@@ -119,7 +119,7 @@ def test_validation_is_later_than_training(store):
     assert max(pair.time for pair in events) == max(pair.time for pair in lessons.valid)
 
 
-@pytest.mark.parametrize("count", [2, 7, 20])
+@pytest.mark.parametrize("count", [3, 7, 20])
 def test_a_small_shop_is_validated_on_items_it_has_not_learnt(tmp_path, count):
     store = open_store(f"sqlite:///{tmp_path / 'small.db'}")
     store.catalogue.put([Item(id=f"i{n}", title=f"red thing number {n}", brand="acme") for n in range(count)])
