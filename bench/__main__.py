@@ -27,6 +27,7 @@ BENCHES = {
     "pretraining": "bench.pretraining",
     "continual": "bench.continual",
     "distill": "bench.distill",
+    "teaching": "bench.teaching",
     "robust": "bench.robust",
     "active": "bench.active",
     "few-shot": "bench.few_shot",

@@ -96,6 +96,7 @@ METHODS: Mapping[str, Callable[[Method], Method]] = {
     "plain": lambda method: method,
     "solve": lambda method: replace(method, solve=True, head_rate=1.0),
     "refit": lambda method: replace(method, refit=True),
+    "members": lambda method: replace(method, members=3),
     "head": lambda method: replace(method, open_layers=0, rate=1e-3, head_rate=1.0, epochs=20),
     "top2": lambda method: replace(method, open_layers=2),
     "top4": lambda method: replace(method, open_layers=4),

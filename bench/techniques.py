@@ -1,7 +1,7 @@
 """Every technique of fine-tuning alone, on ten texts of each BANKING77 intent, against the same method without it.
 
 `--set trained` varies what learns (layers, adapters), `--set steps` how it learns (attacks, averages, regularisers),
-`--set optimisers` what moves the weights. `--set all-labels` compares adapters with everything on all of BANKING77. Each runs in a process of its own: `peak_mb` is its memory, `size_mb` what has to be kept of it on disk,
+`--set optimisers` what moves the weights, `--set ensembles` three seeds that teach one model. `--set all-labels` compares adapters with everything on all of BANKING77. Each runs in a process of its own: `peak_mb` is its memory, `size_mb` what has to be kept of it on disk,
 `gain` its difference to the first row over the test texts. One draw: differences below a point are noise.
 """
 
@@ -37,6 +37,7 @@ SETS = {
         *("plain", "solve", "layer-decay", "smoothing", "r-drop", "mixup", "fgm", "pgd", "freelb", "awp", "swa", "ema"),
     ),
     "optimisers": ("plain", "sgd", "adafactor", "lion"),
+    "ensembles": ("plain", "members"),
     "all-labels": ("plain", "lora", "adalora"),
 }
 
