@@ -272,6 +272,7 @@ class Request:
         offset: How many hits to skip.
         surface: Where the answer will be shown.
         sort: ``relevance``, ``price_asc``, ``price_desc``, ``newest`` or ``popular``.
+        ignore: Keys of what was understood that the customer took back; see `retrieval.understanding.nouns.Chip`.
         explain: Fill reasons and contributions.
     """
 
@@ -285,6 +286,7 @@ class Request:
     surface: str = ""
     sort: str = "relevance"
     language: str = ""
+    ignore: tuple[str, ...] = ()
     explain: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
