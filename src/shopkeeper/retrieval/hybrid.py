@@ -52,6 +52,7 @@ class Found:
         scores: float32 (n,), what they are ordered by; the sum of the next two.
         words: float32 (n,), what the words gave.
         meaning: float32 (n,), what the meaning gave.
+        bm25: float32 (n,), what the words scored, 0 where none matches.
         cosine: float32 (n,), similarity of query and item as the encoder sees it.
     """
 
@@ -59,6 +60,7 @@ class Found:
     scores: Scores
     words: Scores
     meaning: Scores
+    bm25: Scores
     cosine: Scores
 
     def __len__(self) -> int:
@@ -150,10 +152,10 @@ def fuse(rows: Rows, bm25: Scores, cosine: Scores, words: float) -> Found:
         The rows ordered by the sum, equal ones by row.
     """
     if not len(rows):
-        return Found(rows, *(np.zeros(0, dtype=np.float32) for _ in range(4)))
+        return Found(rows, *(np.zeros(0, dtype=np.float32) for _ in range(5)))
     by_words = np.float32(words) * bm25 / max(float(bm25.max()), 1e-9)
     low, high = float(cosine.min()), float(cosine.max())
     by_meaning = np.float32(1 - words) * (cosine - np.float32(low)) / max(high - low, 1e-9)
     scores = by_words + by_meaning
     order = np.lexsort((rows, -scores))
-    return Found(rows[order], scores[order], by_words[order], by_meaning[order], cosine[order])
+    return Found(rows[order], scores[order], by_words[order], by_meaning[order], bm25[order], cosine[order])

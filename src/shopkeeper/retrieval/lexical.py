@@ -17,7 +17,7 @@ from tantivy import Document, Index, Occur, Query, SchemaBuilder, Searcher, Text
 from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms, words
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores
-from shopkeeper.retrieval.term_counts import TermCounts
+from shopkeeper.retrieval.term_counts import Matches, TermCounts
 
 BOOSTS: Mapping[str, float] = {"text": 1.0, "details": 0.3}
 """Fields and how much each counts."""
@@ -36,12 +36,16 @@ def fields(item: Item) -> dict[str, list[str]]:
     """The terms of an item by field, at most 1,000 a field.
 
     >>> fields(Item(id="1", title="Red shoes", attributes={"sole": "rubber"}))
-    {'text': ['red', 'shoe'], 'details': ['sole', 'rubber']}
+    {'title': ['red', 'shoe'], 'text': ['red', 'shoe'], 'details': ['sole', 'rubber']}
     """
-    described = terms(item.description)
-    naming = terms(" \n ".join([item.title, item.brand, *item.category, *item.codes]))
+    described, title = terms(item.description), terms(item.title)
+    naming = title + terms(" \n ".join([item.brand, *item.category, *item.codes]))
     details = terms(" \n ".join(f"{name} {value}" for name, value in item.attributes.items()))
-    return {"text": (naming + described[:_HEAD])[:_LONGEST], "details": (details + described[_HEAD:])[:_LONGEST]}
+    return {
+        "title": title[:_LONGEST],
+        "text": (naming + described[:_HEAD])[:_LONGEST],
+        "details": (details + described[_HEAD:])[:_LONGEST],
+    }
 
 
 def query_terms(query: str) -> list[str]:
@@ -72,7 +76,7 @@ class LexicalIndex:
         self._index.register_tokenizer(_WHITE, TextAnalyzerBuilder(Tokenizer.whitespace()).build())
         self._writer = self._index.writer(heap_size=_HEAP, num_threads=1)
         self._writing = threading.Lock()
-        self._counts = {name: TermCounts() for name in BOOSTS}
+        self._counts = {name: TermCounts() for name in ("title", *BOOSTS)}
         self._alive = 0
         self._held: set[int] = set()
         self.boosts = {name: boost for name, boost in boosts.items() if boost > 0}
@@ -90,8 +94,9 @@ class LexicalIndex:
                 document = Document()
                 document.add_integer("row", row)
                 for name, found in fields(item).items():
-                    document.add_text(name, " ".join(found))
                     self._counts[name].put(row, found)
+                    if name in BOOSTS:
+                        document.add_text(name, " ".join(found))
                 self._writer.add_document(document)
                 self._held.add(row)
             self._show()
@@ -138,11 +143,23 @@ class LexicalIndex:
         """BM25 of any rows: float32 (n,), 0 for those without a word of the query."""
         return self._scores(query_terms(query), rows)
 
+    def matches(self, query: str, rows: Rows) -> dict[str, Matches]:
+        """Where the terms of a query stand in rows: by ``title``, ``text`` and ``details``."""
+        wanted = query_terms(query)
+        return {name: counts.matches(wanted, rows) for name, counts in self._counts.items()}
+
+    def closing(self, query: str, rows: Rows) -> Mask:
+        """Bool (n,): in which titles the query's last term stands, and no plain word right behind it."""
+        wanted = query_terms(query)
+        return self._counts["title"].closing(wanted[-1], rows) if wanted else np.zeros(len(rows), dtype=np.bool_)
+
+    def idf(self, query: str) -> dict[str, float]:
+        """Inverse document frequency of the terms of a query that occur in ``text``."""
+        return self._counts["text"].idf(query_terms(query))
+
     def bound(self, query: str) -> float:
         """What a row would score that held every known term of the query endlessly often: a scale for scores."""
-        wanted = query_terms(query)
-        idf = self._counts["text"].idf(wanted)
-        return 2.2 * sum(idf.values())
+        return 2.2 * sum(self.idf(query).values())
 
     def _scores(self, wanted: Sequence[str], rows: Rows) -> Scores:
         total = np.zeros(len(rows), dtype=np.float32)

@@ -183,6 +183,16 @@ class Shelf:
             mask[self.rows(filters.exclude)] = False
         return mask
 
+    def having(self, name: str, value: str, rows: Rows) -> Mask:
+        """Bool (n,): which of `rows` have a value of ``brand``, ``category`` (a path joined by `` > ``) or an attribute."""
+        if name == "brand":
+            return np.isin(self._brand[rows], self.brands.known([value]))
+        if name == "category":
+            wanted = set(self.categories.known([value]))
+            return np.isin(self._category[rows], [n for n, prefixes in enumerate(self._prefixes) if prefixes & wanted])
+        held = self._attributes.get(name, {}).get(value, set())
+        return np.fromiter((row in held for row in rows.tolist()), dtype=np.bool_, count=len(rows))
+
     def attribute_counts(self, rows: Rows, names: Sequence[str]) -> dict[str, dict[str, int]]:
         """For each attribute name, how many of `rows` have each value; most frequent first."""
         counts: dict[str, dict[str, int]] = {name: {} for name in names}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -21,12 +22,36 @@ _SPARE = 1.5
 Kind = TypeVar("Kind", bound=np.generic)
 
 
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Where terms of a query stand in rows: one entry for each term of each row that holds it.
+
+    Attributes:
+        row: int64 (m,), place among the rows that were asked about.
+        term: int64 (m,), place among the terms that were asked about.
+        place: int64 (m,), the term's place among the distinct terms of the row, in order of first appearance.
+        bm25: float32 (m,), what the match adds to the row's score.
+        distinct: int64 (n,), distinct terms of each row.
+    """
+
+    row: NDArray[np.int64]
+    term: NDArray[np.int64]
+    place: NDArray[np.int64]
+    bm25: Scores
+    distinct: NDArray[np.int64]
+
+    def scores(self) -> Scores:
+        """BM25 of each row: float32 (n,), 0 where nothing matches."""
+        return np.bincount(self.row, self.bm25, minlength=len(self.distinct)).astype(np.float32)
+
+
 class TermCounts:
     """Terms of one field by row. Not safe for writing by two threads at a time; reading beside a writer is."""
 
     def __init__(self) -> None:
         self._code: dict[str, int] = {}
         self._rows_with: NDArray[np.int32] = np.zeros(1024, dtype=np.int32)
+        self._plain: NDArray[np.bool_] = np.zeros(1024, dtype=np.bool_)
         self._start: NDArray[np.int64] = np.zeros(16, dtype=np.int64)
         self._width: NDArray[np.int64] = np.zeros(16, dtype=np.int64)
         self._length: NDArray[np.int32] = np.zeros(16, dtype=np.int32)
@@ -41,7 +66,8 @@ class TermCounts:
         self.drop(row)
         counted = Counter(terms)
         codes = [self._code.setdefault(term, len(self._code)) for term in counted]
-        self._rows_with = _fit(self._rows_with, len(self._code))
+        self._rows_with, self._plain = _fit(self._rows_with, len(self._code)), _fit(self._plain, len(self._code))
+        self._plain[codes] = [term.isalpha() for term in counted]
         self._start, self._width = _fit(self._start, row + 1), _fit(self._width, row + 1)
         self._length = _fit(self._length, row + 1)
         stop = self._end + len(codes)
@@ -70,25 +96,44 @@ class TermCounts:
         known = {term: int(self._rows_with[self._code[term]]) for term in terms if term in self._code}
         return {term: float(np.log1p((self._alive - n + 0.5) / (n + 0.5))) for term, n in known.items() if n > 0}
 
-    def scores(self, terms: Sequence[str], rows: Rows) -> Scores:
-        """BM25 of `rows` for distinct `terms`: float32 (n,), 0 where nothing matches."""
-        out = np.zeros(len(rows), dtype=np.float32)
+    def matches(self, terms: Sequence[str], rows: Rows) -> Matches:
+        """Where at most 127 distinct `terms` stand in `rows`, int64 (n,)."""
         idf = self.idf(terms)
-        if not idf or not len(rows):
-            return out
         inside = np.flatnonzero(rows < len(self._width))
         start = self._start[rows[inside]]  # before the widths and the terms: a writer sets them in the other order
         width = self._width[rows[inside]]
-        owner = np.repeat(inside, width)
-        place = np.arange(len(owner)) + np.repeat(start - (np.cumsum(width) - width), width)
-        weight = np.zeros(len(self._rows_with), dtype=np.float32)
-        weight[[self._code[term] for term in idf]] = list(idf.values())
-        value = weight[self._terms[place]]
-        hit = np.flatnonzero(value)
+        distinct = np.zeros(len(rows), dtype=np.int64)
+        distinct[inside] = width
+        first = np.cumsum(width) - width
+        place = np.arange(int(width.sum())) + np.repeat(start - first, width)
+        asked = np.zeros(len(self._rows_with), dtype=np.int8)
+        asked[[self._code[term] for term in idf]] = [1 + terms.index(term) for term in idf]
+        term = asked[self._terms[place]]
+        hit = np.flatnonzero(term)
+        owner = np.searchsorted(first, hit, side="right") - 1
+        row = inside[owner]
+        term = term[hit].astype(np.int64) - 1
+        weight = np.zeros(len(terms) + 1, dtype=np.float32)
+        weight[[terms.index(known) for known in idf]] = list(idf.values())
         count = self._counts[place[hit]].astype(np.float32)
-        long = self._length[rows[owner[hit]]] / max(self._total / max(self._alive, 1), 1e-9)
-        part = value[hit] * count * (K1 + 1) / (count + K1 * (1 - B + B * long))
-        return np.bincount(owner[hit], part, minlength=len(rows)).astype(np.float32)
+        long = self._length[rows[row]] / max(self._total / max(self._alive, 1), 1e-9)
+        part = weight[term] * count * (K1 + 1) / (count + K1 * (1 - B + B * long))
+        return Matches(row, term, hit - first[owner], part.astype(np.float32), distinct)
+
+    def closing(self, term: str, rows: Rows) -> NDArray[np.bool_]:
+        """Bool (n,): which rows hold `term` with nothing behind it but a term with digits."""
+        found = self.matches([term], rows)
+        out = np.zeros(len(rows), dtype=np.bool_)
+        if not len(found.row):
+            return out
+        last = found.place + 1 >= found.distinct[found.row]
+        after = self._start[rows[found.row]] + np.minimum(found.place + 1, found.distinct[found.row] - 1)
+        out[found.row] = last | ~self._plain[self._terms[after]]
+        return out
+
+    def scores(self, terms: Sequence[str], rows: Rows) -> Scores:
+        """BM25 of `rows` for distinct `terms`: float32 (n,), 0 where nothing matches."""
+        return self.matches(terms, rows).scores()
 
 
 def _fit(array: NDArray[Kind], size: int) -> NDArray[Kind]:
