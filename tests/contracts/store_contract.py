@@ -20,6 +20,7 @@ from shopkeeper.records import (
     Decision,
     Event,
     EventKind,
+    Filters,
     Impression,
     Item,
     Judgement,
@@ -27,6 +28,7 @@ from shopkeeper.records import (
     PassageKind,
 )
 from shopkeeper.store.database import SqlStore
+from shopkeeper.store.merchandising import Banner, Boost, Pin, Rule, Then, When
 from shopkeeper.store.protocols import Changes
 
 T = datetime(2026, 3, 1, tzinfo=UTC)
@@ -76,6 +78,46 @@ _events = st.builds(
     quantity=st.integers(-(2**63) + 1, 2**63 - 1),
     impression=st.none() | _impressions,
     properties=st.dictionaries(_text, _text | st.integers(-(2**63), 2**63 - 1) | _finite | st.booleans(), max_size=3),
+)
+_phrases = st.lists(st.sampled_from(["kettle", "手机壳", "WH-1000XM4", "Café au lait"]), max_size=2).map(tuple)
+_plain = st.text(st.characters(exclude_categories=["Cc", "Cs", "Cf", "Zl", "Zp"]), min_size=1, max_size=20)
+_filters = st.builds(
+    Filters,
+    brands=st.lists(_plain, min_size=1, max_size=2).map(tuple),
+    categories=st.lists(st.lists(_plain, min_size=1, max_size=3).map(tuple), max_size=2).map(tuple),
+    price_min=st.none() | st.floats(0, 50),
+    price_max=st.none() | st.floats(50, 1e9),
+    attributes=st.dictionaries(_plain, st.lists(_plain, min_size=1, max_size=2).map(tuple), max_size=2),
+    sellable=st.booleans(),
+    exclude=st.lists(_plain, max_size=2).map(tuple),
+)
+_rules = st.builds(
+    Rule,
+    id=_plain,
+    name=st.sampled_from(["Spring", "双十一"]),
+    when=st.builds(
+        When,
+        exact=_phrases,
+        contains=_phrases,
+        categories=st.lists(st.lists(_plain, min_size=1, max_size=3).map(tuple), max_size=2).map(tuple),
+        segments=st.dictionaries(_plain, st.lists(_plain, min_size=1, max_size=2).map(tuple), max_size=2),
+        languages=st.lists(st.sampled_from(["zh", "en"]), max_size=2).map(tuple),
+        start=st.none() | _times.filter(lambda time: time.year < 2_000),
+        end=st.none() | _times.filter(lambda time: time.year > 2_001),
+    ),
+    then=st.builds(
+        Then,
+        pins=st.lists(_plain, max_size=3, unique=True).map(
+            lambda items: tuple(Pin(item=item, position=place + 1) for place, item in enumerate(items))
+        ),
+        boosts=st.lists(st.builds(Boost, filters=_filters, factor=st.floats(0, 1_000)), max_size=2).map(tuple),
+        filters=_filters,
+        redirect=st.sampled_from(["", "/search?q=茶", "/category/Garden#top"]),
+        banner=st.none() | st.builds(Banner, text=st.just({"zh": "新品", "en": "New <b>in</b>"}), link=st.just("/new")),
+        query=st.sampled_from(["", "保温杯"]),
+    ),
+    priority=st.integers(-9, 9),
+    enabled=st.booleans(),
 )
 _quick = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -463,6 +505,61 @@ class ReviewQueueContract:
         assert [d.waits for d in store.labels.pending("t")] == [True]
 
 
+def rule(id_: str = "r", **fields: object) -> Rule:
+    values = {"name": "Rule", "when": When(contains=("tea",)), "then": Then(hide=("garden-00",)), **fields}
+    return Rule(id=id_, **values)  # type: ignore[arg-type]
+
+
+class RulesContract:
+    def test_every_write_is_on_record_with_before_and_after(self, store: SqlStore) -> None:
+        assert store.rules.version == 0
+        started = datetime.now(UTC)
+        assert store.rules.put([rule("a"), rule("茶")], actor="mei") == Changes(added=2)
+        first = store.rules.get(["茶"])["茶"]
+        assert (first.created_by, first.changed_by) == ("mei", "mei")
+        assert first.created is not None
+        assert started <= first.created == first.changed <= datetime.now(UTC)
+        assert store.rules.put([rule("a"), replace(first, priority=5)], actor="bo") == Changes(updated=1, unchanged=1)
+        second = store.rules.get(["茶"])["茶"]
+        assert (second.created, second.created_by, second.changed_by) == (first.created, "mei", "bo")
+        assert second.changed is not None
+        assert second.changed > first.created
+        assert store.rules.remove(["茶", "nobody"], actor="li") == Changes(removed=1, unchanged=1)
+        log = store.rules.changes(rule="茶")
+        assert [(c.actor, c.before, c.after) for c in log] == [
+            ("li", second, None),
+            ("bo", first, second),
+            ("mei", None, first),
+        ]
+        assert [c.time for c in log][1:] == [second.changed, first.created]
+        assert [c.number for c in store.rules.changes()] == [4, 3, 2, 1]
+        assert [c.number for c in store.rules.changes(before=4, limit=2)] == [3, 2]
+        assert store.rules.version == 4
+        assert [found.id for found in store.rules.scan()] == ["a"]
+
+    def test_one_bad_rule_refuses_them_all(self, store: SqlStore) -> None:
+        with pytest.raises(InputError, match="leads out of the shop"):
+            store.rules.put([rule("a"), rule("b", then=Then(redirect="//evil.example"))])
+        assert list(store.rules.scan()) == store.rules.changes() == []
+
+    def test_the_last_of_one_id_wins_and_many_fit(self, store: SqlStore) -> None:
+        assert store.rules.put([rule("a"), rule("a", priority=3)]).added == 1
+        assert store.rules.get(["a"])["a"].priority == 3
+        many = [rule(f"r{n:04d}") for n in range(1_200)]
+        assert store.rules.put(many) == Changes(added=1_200)
+        assert store.rules.put(reversed(many)) == Changes(unchanged=1_200)
+        assert [found.id for found in store.rules.scan()] == ["a", *(r.id for r in many)]
+
+    @_quick
+    @given(written=_rules)
+    def test_any_rule_comes_back_as_it_went(self, store: SqlStore, written: Rule) -> None:
+        store.rules.put([written], actor="x")
+        found = store.rules.get([written.id])[written.id]
+        assert replace(found, created=None, created_by="", changed=None, changed_by="") == written
+        assert store.rules.put([written]) == Changes(unchanged=1)
+        assert store.rules.changes(limit=1)[0].after == found
+
+
 class PrivacyContract:
     def test_erase_leaves_nothing_of_the_customer(self, store: SqlStore) -> None:
         store.customers.put(toy_customers())
@@ -516,7 +613,9 @@ class PrivacyContract:
         assert store.export_customer("nobody") == {"customer": None, "events": [], "passages": [], "decisions": []}
 
 
-class StoreContract(CatalogueContract, EventLogContract, PeopleAndWordsContract, ReviewQueueContract, PrivacyContract):
+class StoreContract(
+    CatalogueContract, EventLogContract, PeopleAndWordsContract, ReviewQueueContract, RulesContract, PrivacyContract
+):
     """All of it."""
 
     def test_a_second_opening_sees_everything(self, store: SqlStore, reopen: Callable[[], SqlStore]) -> None:

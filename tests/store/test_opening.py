@@ -50,11 +50,13 @@ def test_data_of_an_older_version_are_migrated(url: str, engine: sa.Engine) -> N
     with open_store(url) as store:
         store.catalogue.put(toy_items())
     with engine.begin() as connection:
-        connection.execute(sa.text("DROP TABLE decisions"))
+        for table in ("decisions", "rules", "rule_changes"):
+            connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     with open_store(url) as store:
         assert store.catalogue.count() == 40
         assert store.labels.pending("any") == []
+        assert list(store.rules.scan()) == store.rules.changes() == []
 
 
 def test_data_of_a_newer_version_are_refused(url: str, engine: sa.Engine) -> None:

@@ -1,4 +1,4 @@
-"""The store in SQLite or PostgreSQL: `open_store(url)` and its five faces."""
+"""The store in SQLite or PostgreSQL: `open_store(url)` and its six faces."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from shopkeeper.store.customers import SqlCustomers
 from shopkeeper.store.engine import Database
 from shopkeeper.store.events import SqlEventLog
 from shopkeeper.store.labels import SqlLabels
+from shopkeeper.store.rules import SqlRules
 from shopkeeper.store.words import SqlWords
 
 
@@ -40,6 +41,7 @@ class SqlStore:
         self.customers = SqlCustomers(database)
         self.words = SqlWords(database)
         self.labels = SqlLabels(database)
+        self.rules = SqlRules(database)
         self.audit = AuditLog(database)
 
     def export_customer(self, customer: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a store can do, as five narrow protocols. One contract suite checks every backend against them."""
+"""What a store can do, as six narrow protocols. One contract suite checks every backend against them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from shopkeeper.records import Customer, Decision, Event, EventKind, Item, Judgement, Passage, PassageKind
+from shopkeeper.store.merchandising import Rule, RuleChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,35 @@ class Labels(Protocol):
         ...
 
 
+class Rules(Protocol):
+    """What merchandisers decided about searches. Every write is logged with who, when, before and after."""
+
+    def put(self, written: Iterable[Rule], actor: str = "") -> Changes:
+        """Add or replace rules by id, all or none; equal ones are left alone."""
+        ...
+
+    def remove(self, ids: Sequence[str], actor: str = "") -> Changes:
+        """Delete rules by id; unknown ids count as unchanged."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> dict[str, Rule]:
+        """The known ones of `ids`."""
+        ...
+
+    def scan(self) -> Iterator[Rule]:
+        """All rules, ordered by id."""
+        ...
+
+    def changes(self, before: int | None = None, limit: int = 100, rule: str = "") -> list[RuleChange]:
+        """Writes to the rules, or to one, newest first; `before` goes on below a number."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Number of the last change, 0 when there was none."""
+        ...
+
+
 class Store(Protocol):
     """The shop's truth. Every index and model is a cache that can be rebuilt from it."""
 
@@ -227,6 +257,11 @@ class Store(Protocol):
     @property
     def labels(self) -> Labels:
         """Human decisions."""
+        ...
+
+    @property
+    def rules(self) -> Rules:
+        """Merchandising."""
         ...
 
     def erase(self, customer: str, actor: str = "") -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration: a database at any other revision is migrated, or refused when it is unknown here."""
 
 metadata = MetaData()
@@ -126,6 +126,26 @@ decisions = Table(
     PrimaryKeyConstraint("task", "subject"),
     Index("decisions_queue", "task", "label", "score"),
     Index("decisions_customer", "customer"),
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    Column("id", _key, primary_key=True),
+    Column("body", _json, nullable=False),
+)
+
+rule_changes = Table(
+    "rule_changes",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("time", _time, nullable=False),
+    Column("actor", _words, nullable=False),
+    Column("rule", _key, nullable=False),
+    Column("before", _json),
+    Column("after", _json),
+    Index("rule_changes_rule", "rule", "number"),
+    sqlite_autoincrement=True,
 )
 
 audit = Table(

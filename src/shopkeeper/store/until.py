@@ -11,13 +11,13 @@ import polars as pl
 
 from shopkeeper.errors import StoreError
 from shopkeeper.records import Event, EventKind, Passage, PassageKind
-from shopkeeper.store.protocols import Catalogue, Changes, Customers, EventLog, Labels, Store, Words
+from shopkeeper.store.protocols import Catalogue, Changes, Customers, EventLog, Labels, Rules, Store, Words
 
 
 class Until:
     """`store` as it was before `moment`: later events and passages are not there. Read-only.
 
-    The catalogue, customers and judgements carry no history and are passed through as they are.
+    The catalogue, customers, judgements and rules are passed through as they are now.
     """
 
     def __init__(self, store: Store, moment: datetime) -> None:
@@ -39,6 +39,11 @@ class Until:
     def labels(self) -> Labels:
         """All judgements."""
         return self._store.labels
+
+    @property
+    def rules(self) -> Rules:
+        """All rules."""
+        return self._store.rules
 
     def erase(self, customer: str, actor: str = "") -> int:
         """Refused: this is a view."""
