@@ -1,14 +1,22 @@
-"""What can be narrowed down: counts by brand, category, price range and attribute, and the leading rows of an order."""
+"""What can be narrowed down: counts by brand, category, price, rating and attribute, and the leading rows of an order.
+
+Counts are disjunctive: those of a field ignore what was chosen in that field and keep all other choices, so that every
+value tells how many items it would bring if it were chosen as well.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.retrieval.shelf import Codes, Rows, Shelf
+from shopkeeper.records import Filters, Item
+from shopkeeper.retrieval.shelf import Codes, Mask, Rows, Shelf
+from shopkeeper.tasks.columns import AttributeColumns
+from shopkeeper.tasks.variants import Groups
 
 _VALUES = 50
 """Values of a facet at most."""
@@ -21,6 +29,135 @@ _RANGES = 4
 _SAMPLE = 2_000
 """Prices that decide where ranges end."""
 _NICE = np.array([1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10])
+_TABLE = 5_000_000
+"""Up to this many pairs of product and value, those that occur are ticked off in a table instead of sorted."""
+_BARS = 20
+_OUTLIERS = 0.98
+"""Share of the prices that the even bars of a histogram cover; the last bar holds the rest."""
+
+Keys = NDArray[np.int64] | None
+"""What to count once, int64 (n,), see `variants.Groups.keys`; None counts every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What can be chosen, and what would come of it.
+
+    Attributes:
+        counts: ``brand``, ``category`` (paths joined by `` > ``), ``price`` (``low-high``), ``rating`` (so many stars and
+            up) and attributes under their own names, each from value to count, the most frequent first.
+        prices: (low, high, count) of every bar of a histogram over all prices, whatever price was chosen; `low` belongs
+            to a bar, `high` only to the last one's.
+        passing: int64 (n,), the rows that pass everything, in the order in which they came.
+        total: How many these are, products if products were counted.
+    """
+
+    counts: Mapping[str, Mapping[str, int]]
+    prices: tuple[tuple[float, float, int], ...]
+    passing: Rows
+    total: int
+
+
+class FacetCounter:
+    """Counts what the items of one shelf can be narrowed down by.
+
+    Args:
+        shelf: The items.
+        groups: Counts every product once instead of every item; None counts items.
+        ratings: float32 (rows,) or shorter, mean stars, NaN where unknown; assign a newer array at any time.
+    """
+
+    def __init__(
+        self, shelf: Shelf, *, groups: Groups | None = None, ratings: NDArray[np.float32] | None = None
+    ) -> None:
+        self.shelf = shelf
+        self.groups = groups
+        self.ratings = ratings
+        self._columns = AttributeColumns(shelf.items)
+
+    def put(self, row: int, item: Item) -> None:
+        """Take up what a replaced item is now; call it after `Shelf.put`."""
+        self._columns.put(row, item)
+
+    def count(self, rows: Rows, filters: Filters, *, stars: float | None = None) -> Facets:
+        """Facets over everything that was found before the customer narrowed it down.
+
+        Args:
+            rows: int64 (n,), distinct: what passes all but `filters.brands`, `.categories`, `.price_min`, `.price_max`
+                and `.attributes`, which are judged here.
+            filters: What the customer chose; its other fields are not looked at.
+            stars: Mean stars that were asked for at least.
+        """
+        passes = dict(self._passes(rows, filters, stars))
+        failed = np.zeros(len(rows), dtype=np.int16)
+        for passed in passes.values():
+            failed += ~passed
+        keys = None if self.groups is None else self.groups.keys(rows)
+
+        def without(field: _Field) -> tuple[Rows, Keys]:
+            """Rows that pass all other fields, and their keys."""
+            if field not in passes:
+                return passing, passing_keys
+            chosen = failed == ~passes[field]
+            return rows[chosen], None if keys is None else keys[chosen]
+
+        fine = failed == 0
+        passing, passing_keys = rows[fine], None if keys is None else keys[fine]
+        shelf, counts = self.shelf, {}
+        of_rows, of_keys = without(("brand", ""))
+        counts["brand"] = _coded(shelf.brand_codes[of_rows], shelf.brands, of_keys, always=filters.brands)
+        of_rows, of_keys = without(("category", ""))
+        counts["category"] = _coded(shelf.category_codes[of_rows], shelf.categories, of_keys)
+        of_rows, of_keys = without(("price", ""))
+        prices = shelf.prices[of_rows]
+        counts["price"] = price_ranges(prices, of_keys)
+        bars = price_histogram(prices, of_keys)
+        of_rows, of_keys = without(("rating", ""))
+        counts["rating"] = _at_least(self._stars(of_rows), of_keys)
+        for name in [*filters.attributes, *_common_attributes(shelf, passing)]:
+            if name not in counts:
+                of_rows, of_keys = without(("attribute", name))
+                codes, values = self._columns.column(name)
+                chosen = filters.attributes.get(name, ())
+                found = _coded(codes[of_rows], values, of_keys, most=_ATTRIBUTE_VALUES, always=chosen)
+                counts[name] = found if len(found) > 1 or chosen else {}
+        kept = {name: values for name, values in counts.items() if values}
+        total = int(_tally(np.zeros(len(passing), dtype=np.int64), passing_keys)[0])
+        return Facets(kept, bars, passing, total)
+
+    def _passes(self, rows: Rows, filters: Filters, stars: float | None) -> Iterator[tuple[_Field, Mask]]:
+        """Of each field in which something was chosen, which rows have it."""
+        shelf = self.shelf
+        if filters.brands:
+            yield ("brand", ""), _among(shelf.brand_codes[rows], shelf.brands, filters.brands)
+        if filters.categories:
+            paths = [" > ".join(path) for path in filters.categories]
+            below = tuple(f"{path} > " for path in paths)
+            codes = shelf.category_codes[rows]
+            names = [name for name in shelf.categories.values if name in paths or name.startswith(below)]
+            yield ("category", ""), _among(codes, shelf.categories, names)
+        if filters.price_min is not None or filters.price_max is not None:
+            prices = shelf.prices[rows]
+            low = -np.inf if filters.price_min is None else filters.price_min
+            high = np.inf if filters.price_max is None else filters.price_max
+            yield ("price", ""), (prices >= low) & (prices <= high)
+        for name, wanted in filters.attributes.items():
+            codes, values = self._columns.column(name)
+            yield ("attribute", name), _among(codes[rows], values, wanted)
+        if stars is not None:
+            yield ("rating", ""), self._stars(rows) >= stars
+
+    def _stars(self, rows: Rows) -> NDArray[np.float32]:
+        known = self.ratings
+        found = np.full(len(rows), np.nan, dtype=np.float32)
+        if known is not None:
+            inside = rows < len(known)
+            found[inside] = known[rows[inside]]
+        return found
+
+
+_Field = tuple[str, str]
+"""``brand``, ``category``, ``price``, ``rating`` with an empty name, or ``attribute`` with its name."""
 
 
 def count_facets(shelf: Shelf, rows: Rows) -> dict[str, Mapping[str, int]]:
@@ -45,7 +182,7 @@ def count_facets(shelf: Shelf, rows: Rows) -> dict[str, Mapping[str, int]]:
     return {name: counts for name, counts in facets.items() if counts}
 
 
-def price_ranges(prices: NDArray[np.floating]) -> dict[str, int]:
+def price_ranges(prices: NDArray[np.floating], keys: Keys = None) -> dict[str, int]:
     """Up to four ranges with round ends and about equally many prices in each; unknown prices are left out.
 
     >>> price_ranges(np.array([1, 2, 3, 40, 50, 60, 700, 800.0]))
@@ -58,10 +195,28 @@ def price_ranges(prices: NDArray[np.floating]) -> dict[str, int]:
         _round(cut) for cut in np.quantile(known[:: max(1, len(known) // _SAMPLE)], np.arange(1, _RANGES) / _RANGES)
     ]
     top = _round_up(float(known.max()))
-    edges = sorted({0.0, *(cut for cut in cuts if cut < top), top})
-    counts, _ = np.histogram(known, bins=[*edges[:-1], np.nextafter(edges[-1], np.inf)])
-    pairs = zip(edges, edges[1:], counts.tolist(), strict=False)
+    edges = np.array(sorted({0.0, *(cut for cut in cuts if cut < top), top}))
+    pairs = zip(edges, edges[1:], _binned(prices, edges, keys).tolist(), strict=False)
     return {f"{low:g}-{high:g}": count for low, high, count in pairs if count}
+
+
+def price_histogram(prices: NDArray[np.floating], keys: Keys = None) -> tuple[tuple[float, float, int], ...]:
+    """About twenty bars of one round width, the last one wider where a few prices are far above the others.
+
+    >>> price_histogram(np.array([1, 1, 3, 8, 9.5]))[:3]
+    ((1.0, 1.5, 2), (1.5, 2.0, 0), (2.0, 2.5, 0))
+    """
+    known = prices[~np.isnan(prices)]
+    if len(known) < 2 or known.min() == known.max():
+        return ()
+    low, high = float(known.min()), float(known.max())
+    usual = float(np.quantile(known, _OUTLIERS))
+    step = _round_up(((usual if usual > low else high) - low) / _BARS)
+    edges = np.round(step * np.arange(np.floor(low / step), np.ceil(usual / step) + 1), 10)
+    if edges[-1] < high:
+        edges = np.append(edges, _round_up(high))
+    counts = _binned(prices, edges, keys).tolist()
+    return tuple((float(a), float(b), count) for a, b, count in zip(edges, edges[1:], counts, strict=False))
 
 
 def leading(rows: Rows, keys: Sequence[NDArray[np.floating]], count: int) -> Rows:
@@ -89,11 +244,55 @@ def leading(rows: Rows, keys: Sequence[NDArray[np.floating]], count: int) -> Row
     return ordered[:count]
 
 
-def _coded(codes: NDArray[np.int32], names: Codes) -> dict[str, int]:
-    counts = np.bincount(codes)
-    counts[0] = 0  # no brand, no category
-    top = np.argsort(-counts, kind="stable")[:_VALUES]
+def _coded(
+    codes: NDArray[np.int32], names: Codes, keys: Keys = None, *, most: int = _VALUES, always: Sequence[str] = ()
+) -> dict[str, int]:
+    """Counts of the most frequent values, and of those that occur among `always`."""
+    counts = _tally(codes, keys)
+    counts[:1] = 0  # no brand, no category
+    top = np.argsort(-counts, kind="stable")[:most].tolist()
+    top += [code for code in names.known(always) if code < len(counts) and code not in top]
     return {names.values[code]: int(counts[code]) for code in top if counts[code]}
+
+
+def _among(codes: NDArray[np.int32], names: Codes, wanted: Sequence[str]) -> Mask:
+    table = np.zeros(len(names.values), dtype=np.bool_)
+    table[names.known(wanted)] = True
+    found: Mask = table[codes]
+    return found
+
+
+def _binned(values: NDArray[np.floating], edges: NDArray[np.floating], keys: Keys) -> NDArray[np.int64]:
+    """Counts between edges, int64 (edges - 1,); a value on an edge belongs above it, one on the last edge below."""
+    bins = np.minimum(np.searchsorted(edges, values, side="right"), len(edges) - 1)
+    bins[np.isnan(values)] = 0
+    return _tally(bins, keys, len(edges))[1:]
+
+
+def _at_least(stars: NDArray[np.float32], keys: Keys) -> dict[str, int]:
+    """How many have four, three, two stars and one star at least."""
+    counts = {str(least): _tally((stars >= least).astype(np.int64), keys, 2)[1] for least in (4, 3, 2, 1)}
+    return {least: int(count) for least, count in counts.items() if count}
+
+
+def _tally(codes: NDArray[np.integer], keys: Keys, least: int = 1) -> NDArray[np.int64]:
+    """How often each code occurs, or with how many different keys."""
+    if keys is None:
+        return np.bincount(codes, minlength=least)
+    alone = keys < 0
+    counts = np.bincount(codes[alone], minlength=max(least, int(codes.max(initial=0)) + 1))
+    width = int(keys.max(initial=0)) + 1
+    pairs = _distinct(codes[~alone].astype(np.int64) * width + keys[~alone], len(counts) * width)
+    return counts + np.bincount(pairs // width, minlength=len(counts))
+
+
+def _distinct(numbers: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+    """The different ones among numbers of [0, end), in order."""
+    if end > _TABLE:
+        return np.unique(numbers)
+    seen = np.zeros(end, dtype=np.bool_)
+    seen[numbers] = True
+    return np.flatnonzero(seen)
 
 
 def _common_attributes(shelf: Shelf, rows: Rows) -> list[str]:

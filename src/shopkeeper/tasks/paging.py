@@ -32,7 +32,7 @@ def next_cursor(request: Request, total: int, version: str) -> str:
         version: Names everything that the ranking depends on: models, catalogue, behaviour.
     """
     behind = request.offset + request.limit
-    return cursor(replace(request, offset=behind), version) if 0 < request.limit and behind < total else ""
+    return cursor(replace(request, offset=behind), version) if request.limit > 0 and behind < total else ""
 
 
 def cursor(request: Request, version: str) -> str:
