@@ -41,6 +41,7 @@ class Gate:
         if wait > 0:
             self._metrics.refused.labels("rate").inc()
             raise HTTPException(429, "Too many requests with this key.", {"Retry-After": str(math.ceil(wait))})
+        request.state.actor = f"{key.name} ({key.id})"
 
 
 def needs(scope: Scope) -> list[params.Depends]:
@@ -51,6 +52,11 @@ def needs(scope: Scope) -> list[params.Depends]:
         gate.check(request, scope)
 
     return [Depends(check), Depends(_documented)]
+
+
+def actor_of(request: Request) -> str:
+    """Name and id of the key that a request came with, for records of who did what; empty where none is needed."""
+    return str(getattr(request.state, "actor", ""))
 
 
 def _sent(request: Request) -> str:
