@@ -32,6 +32,8 @@ _FULL, _SINGLE, _BRIEF = 0.95, 0.5, 0.8
 """Certainty of a word spelt in full, of a single character, share of it left for five letters and fewer."""
 _HOMOPHONE, _REAL = 0.9, 0.4
 """Certainty of a word with wrong characters, share of it left where what was typed is a word of the language."""
+_DOUBT, _DOUBT_OF_TWO = 1.0, 15.0
+"""How often a mistyped word counts as said though the shop does not know it; one of two characters is more often new."""
 _LONGEST, _MOST_LETTERS, _WINDOW = 8, 40, 6
 
 _Choices = dict[str, float]
@@ -190,7 +192,8 @@ class PinyinIndex:
         found = {}
         for word in best:
             same = sum(a == b for a, b in zip(word, typed, strict=True)) / len(word)
-            found[word] = _HOMOPHONE * real * (0.5 + 0.5 * min(1.0, 2 * same)) * chinese[word] / total
+            said = chinese[word] / (chinese[word] + (_DOUBT_OF_TWO if len(word) == 2 else _DOUBT))
+            found[word] = _HOMOPHONE * real * (0.5 + 0.5 * min(1.0, 2 * same)) * said * chinese[word] / total
         return found
 
 

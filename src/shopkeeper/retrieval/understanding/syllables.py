@@ -93,9 +93,11 @@ class SyllableTree:
             for syllable, child in node.below.get(typed[at], {}).items():
                 if typed.startswith(syllable, at):
                     waiting.append((child, at + len(syllable), short, length + 1))
-                for initial in _initials(syllable):
-                    if initial != syllable and typed.startswith(initial, at):
-                        waiting.append((child, at + len(initial), short + 1, length + 1))
+                waiting.extend(
+                    (child, at + len(initial), short + 1, length + 1)
+                    for initial in _initials(syllable)
+                    if initial != syllable and typed.startswith(initial, at)
+                )
 
 
 @lru_cache(maxsize=100_000)
