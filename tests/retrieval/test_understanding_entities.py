@@ -40,6 +40,7 @@ def test_orange_is_a_colour_of_shirts_and_not_of_juice():
     made = gazetteer([*shirts, *juices])
     assert values(made, "orange shirt", [(("Clothes",), 0.95)])["colour", "orange"] > 0.8
     assert ("colour", "orange") not in values(made, "orange juice", [(("Drinks",), 0.95)])
+    assert ("colour", "orange") not in values(gazetteer(shirts), "orange juice")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_numbers_are_read(text, value):
         ("打码机30一70元", 30, 70),
         ("300元左右的耳机", 240, 360),
         ("¥100以下", None, 100),
+        ("东风风神4万以内", None, 40_000),
     ],
 )
 def test_prices_are_read(query, low, high):
@@ -122,6 +123,7 @@ def test_prices_are_read(query, low, high):
         "元气森林",
         "不超过300克",
         "1.5米以下床",
+        "数值不能超过100",
         "500ml",
         "铁艺花架三层间隔50厘米以上",
     ],
@@ -141,6 +143,7 @@ def test_other_numbers_are_no_prices(query):
         ("size zero", []),
         ("plus size dress", []),
         ("二维码贴纸", []),
+        ("大码连衣裙", []),
         ("数码相机", []),
     ],
 )

@@ -54,6 +54,7 @@ READER = QueryReader(catalogue())
         ("儿童玩具3岁以上", "儿童玩具3岁以上", None, None, (), ""),
         ("不锈钢保温杯500ml", "不锈钢保温杯500ml", None, None, (), ""),
         ("无糖元气森林", "无糖元气森林", None, None, (), ""),
+        ("ice melters with no salt, under $20.", "ice melters", None, 20, ("salt",), ""),
         ("!!!", "!!!", None, None, (), ""),
         ("", "", None, None, (), ""),
     ],

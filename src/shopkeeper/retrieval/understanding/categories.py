@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 
 Path = tuple[str, ...]
 
-MASS = 2.0
+MASS = 10.0
 """m: how many imagined items of average wording each category has."""
 MOST = 3
 _LEAST = 0.05

@@ -30,3 +30,33 @@ _TABLE = (
 
 SAME: dict[str, tuple[str, ...]] = {word: tuple(row.split()) for row in _TABLE for word in row.split()}
 """Every name of a colour to all names of it, in lower case."""
+
+NO_COLOUR = frozenset(
+    [
+        ("orange", "juice"),
+        ("orange", "marmalade"),
+        ("orange", "peel"),
+        ("orange", "soda"),
+        ("orange", "oil"),
+        ("red", "wine"),
+        ("red", "bull"),
+        ("red", "hat"),
+        ("white", "wine"),
+        ("white", "noise"),
+        ("white", "rice"),
+        ("white", "chocolate"),
+        ("black", "pepper"),
+        ("black", "tea"),
+        ("black", "friday"),
+        ("black", "forest"),
+        ("green", "tea"),
+        ("green", "beans"),
+        ("brown", "sugar"),
+        ("brown", "rice"),
+        ("blue", "cheese"),
+        ("blue", "ray"),
+        ("pink", "floyd"),
+        ("clear", "coat"),
+    ]
+)
+"""Pairs of words in which the first names no colour, whatever else the catalogue has in that colour."""

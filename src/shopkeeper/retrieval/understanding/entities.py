@@ -16,7 +16,7 @@ from functools import lru_cache
 from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import normalise, terms, words
 from shopkeeper.retrieval.understanding.categories import CategoryCounts, Path
-from shopkeeper.retrieval.understanding.colours import SAME
+from shopkeeper.retrieval.understanding.colours import NO_COLOUR, SAME
 from shopkeeper.retrieval.understanding.nouns import Preference
 
 BRAND, CATEGORY = "brand", "category"
@@ -112,6 +112,9 @@ class Gazetteer:
         pairs = words(query)[:64]
         place = 0
         while place < len(pairs):
+            if tuple(word for _, word in pairs[place : place + 2]) in NO_COLOUR:
+                place += 2
+                continue
             for length in range(min(_LONGEST_KEY, len(pairs) - place), 0, -1):
                 key = " ".join(term for term, _ in pairs[place : place + length])
                 named = self._named.get(key)
@@ -127,23 +130,23 @@ class Gazetteer:
         wanted = value.casefold()
         found = [
             Preference(field=field, value=spelt, certainty=0.8)
-            for field, spellings in self._fields.items()
+            for field, spellings in list(self._fields.items())
             if _SIZES.fullmatch(field)
-            for spelt in spellings
+            for spelt in sorted(spellings)
             if spelt.casefold().removeprefix("us ").removesuffix("码") == wanted
         ]
         return found[:MOST] or [Preference(field="size", value=value, certainty=0.5)]
 
     def brand(self, name: str) -> tuple[str, frozenset[str]] | None:
         """A brand as the catalogue spells it, with the ids of its items, or None."""
-        for field, spelt in self._named.get(" ".join(terms(name)), {}):
+        for field, spelt in list(self._named.get(" ".join(terms(name)), {})):
             if field == BRAND:
                 return spelt, frozenset(self._brands.get(spelt, ()))
         return None
 
     def knows(self, words: str) -> bool:
         """Whether these words are a brand or the value of an attribute with few values."""
-        named = self._named.get(" ".join(terms(words)), {})
+        named = list(self._named.get(" ".join(terms(words)), {}))
         return any(field != CATEGORY and self._closed(field) for field, _ in named)
 
     def calls(self, negator: str, words: str) -> bool:
@@ -184,8 +187,9 @@ class Gazetteer:
         overall = having / (max(having, holding) + _DOUBT)
         certainty, left = 0.0, 1.0
         by_path = self._counts.by_path(rarest)
+        within = self._in.get(value, Counter())
         for path, probability in likely:
-            inside = (self._in[value][path] + overall) / (max(by_path.get(path, 0), self._in[value][path]) + 1)
+            inside = (within[path] + overall) / (max(by_path.get(path, 0), within[path]) + 1)
             certainty += probability * inside
             left -= probability
         return min(1.0, certainty + max(0.0, left) * overall)

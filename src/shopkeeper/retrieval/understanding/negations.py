@@ -17,16 +17,16 @@ from shopkeeper.retrieval.understanding.quantities import sizes
 
 LONGEST = 2
 """English words of one thing that is not wanted."""
-_LONGEST_HAN = 8
+_CLOSED_HAN = 8
 _WHOLE_HAN = 4
 
 _ENGLISH = re.compile(
     r"(?<![\w'-])(?:(?:but|and|with|that (?:is|are)|which (?:is|are))\s)?"
     r"(?P<marker>not|no|without|w/o|except(?:\sfor)?|excluding|other than|anything but)\s"
 )
-_MINUS = re.compile(r"(?<=\w\s)-(?P<word>[^\W\d_][\w']*(?:-[\w']+)*)(?=\s|$)")
+_MINUS = re.compile(r"(?<=\w\s)-(?P<word>[^\W\d_][\w']+(?:-[\w']+)*)(?=\s|$)")
 _NON = re.compile(r"(?<![\w'-])non[- ](?P<word>[a-z]+)(?![\w'-])")
-_WORD = re.compile(r"\s?(?P<comma>,\s?)?(?P<word>[\w'&/]+(?:[-.][\w'&/]+)*)")
+_WORD = re.compile(r"\s?(?P<comma>,\s?)?(?P<word>(?:in|on|over) ear(?![\w'])|[\w'&/]+(?:[-.][\w'&/]+)*)")
 _JOINTS = frozenset(["or", "nor", "and"])
 _ARTICLES = frozenset(["a", "an", "the", "any"])
 _STOPS = re.compile(
@@ -47,7 +47,7 @@ _NOT_WANTS = re.compile(
 _BEFORE_NOT = re.compile(r"me|or|why|do|does|did|is|was|are|were|can|could|will|would|should|if|i|you|we|they|it|who")
 
 _HAN = re.compile(
-    r"(?P<marker>不想要|(?<![要])不要|别要|不含有?|不带|不需要|除了|排除|除开|(?<!有)没有|(?<!\S)不是|(?<![南北西东中是除若])非)"
+    r"(?P<marker>不想要|(?<![要])不要|别要|不含有?|不带|(?<!需)不需要|(?<![删清解免消去开扣])除了|(?<!\S)排除|除开|(?<!有)没有|(?<!\S)不是|(?<![南北西东中是除若])非)"
     r"\s?(?P<object>[\u3400-\u9fffa-z0-9]+(?:[、和或与][\u3400-\u9fffa-z0-9]+)*)"
 )
 _OUTSIDE = re.compile(r"(?:以外|之外|外)?(?:的)?(?:都可以|都行|都要)?(?=\s|$)|以外的?|之外的?|外的|的")
@@ -174,7 +174,7 @@ def _chinese(text: str, catalogue: Catalogue) -> Iterator[Negation]:
     while found := _HAN.search(text, place):
         place = found.end("marker")
         marker, run = found["marker"], found["object"]
-        if _NOT_THINGS.match(run) and marker not in ("不含", "除了"):
+        if (marker not in ("不含", "除了") and _NOT_THINGS.match(run)) or (marker == "不含" and run.startswith("税")):
             continue
         first = not text[: found.start()].strip()
         taken = _taken(run, first=first, known=known)
@@ -183,7 +183,7 @@ def _chinese(text: str, catalogue: Catalogue) -> Iterator[Negation]:
         thing, length, closed = taken
         if catalogue.calls(marker, thing):
             continue
-        if (marker == "没有" and not closed) or (marker == "不是" and first):
+        if (marker == "没有" and (not closed or len(thing) > _WHOLE_HAN)) or (marker == "不是" and first):
             continue
         if marker == "非" and not known(thing) and (first or not text[found.start() - 1].isspace() or _grown(thing)):
             continue
@@ -197,7 +197,7 @@ def _taken(run: str, *, first: bool, known: Callable[[str], bool]) -> tuple[str,
         thing = run[: found.start()]
         if found.end() == found.start():
             break
-        if thing and len(thing) <= _LONGEST_HAN:
+        if thing and len(thing) <= _CLOSED_HAN:
             return thing, found.end(), True
     if len(run) <= _WHOLE_HAN and (not first or _single(run)):
         return run, len(run), False

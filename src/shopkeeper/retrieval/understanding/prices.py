@@ -32,7 +32,7 @@ _GROWN_UP = r"wom[ae]n|m[ae]n|adults?|ladies|people|seniors?|multivitamins?|vita
 _YOUNG = re.compile(rf"(?:{_CHILD})(?:'?s)?\s(?:\w+\s)?$")
 _AGED = re.compile(rf"(?:{_CHILD}|{_GROWN_UP})(?:'?s)?\s(?:\w+\s)?$")
 _OLDEST_CHILD = 16
-_LONG = re.compile(r"[宽长高厚重深径龄码号级度版秒约]$")
+_LONG = re.compile(r"(?:[宽长高厚重深径龄码号级度版秒约]|(?:评分|评价|评级|星级)[在是]?)$")
 
 _LED = r"(?:(?<![a-z])(?:(?:for|at)\s)?(?:the\s)?(?:priced?|prices|costs?|costing|budget)?(?:\s(?:is|of))?[: ]?\s?)?"
 _SPENT = r"(?:(?:价格|价位|售价|单价|价钱|预算)(?:在|是|为|:)?\s?)?"
@@ -43,7 +43,7 @@ _UNDER = re.compile(
 _UNDER_MONEY = re.compile(rf"{_LED}(?<![a-z])(?:within|max(?:imum)?(?: of)?|beneath|budget(?: of| is|:)?)\s?$")
 _OVER = re.compile(
     rf"(?:{_LED}(?<![a-z])(?:over|above|more than|at least|greater than|higher than|(?:no|not) less than|>=?)\s?"
-    rf"|{_SPENT}(?:不低于|不少于|不小于|(?<![不别])(?:高于|超过|大于|多于)|至少|最少|起码|贵于)\s?)$"
+    rf"|{_SPENT}(?:不低于|不少于|不小于|(?<![不别能])(?:高于|超过|大于|多于)|至少|最少|起码|贵于)\s?)$"
 )
 _OVER_MONEY = re.compile(rf"{_LED}(?<![a-z])(?:from|min(?:imum)?(?: of)?|starting at)\s?$")
 _NEAR = re.compile(r"(?<![a-z])(?:(?:for|at)\s)?(?:around|about|roughly|~)\s?$|大约\s?$")

@@ -39,7 +39,7 @@ _UNIT = re.compile(
 )
 _SIZE = re.compile(
     r"(?<![a-z0-9])sizes?[ :]+(?:us|uk|eu)?\s?(?P<en>\d{1,3}(?:\.\d|\s?1/2)?|(?:x{1,3}|\dx)?[sl]|m)(?![\w%./-])"
-    r"|(?<![\d.a-z])(?P<zh>\d{2}(?:\.5)?|[加大小中均xsml]{0,3}[xsml大小中均])码"
+    r"|(?<![\d.a-z])(?P<zh>\d{2}(?:\.5)?|x{0,3}[xsml])码"
 )
 _DIGIT = {letter: number for number, letter in enumerate("零一二三四五六七八九")} | {"两": 2}
 _SCALE = {"十": 10, "百": 100, "千": 1000}

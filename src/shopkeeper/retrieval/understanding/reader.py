@@ -21,7 +21,7 @@ SHOWN = 0.5
 """Preferences at least this sure get a chip."""
 _MOST_TERMS = 32
 _FIELDS = {BRAND: ("brand", "品牌"), CATEGORY: ("category", "类目")}
-_RAGS = re.compile(r"^(?:[\s,;、”]|(?:and|but|or)\s)+|(?:[\s,;、”]|\s(?:and|but|or))+$", re.IGNORECASE)
+_RAGS = re.compile(r"^(?:[\s,;、”]|(?:and|but|or)\s)+|(?:[\s,;.、”]|\s(?:and|but|or|-))+$", re.IGNORECASE)
 
 
 class QueryReader:
