@@ -16,8 +16,8 @@ from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.serving import TOKENS
 from shopkeeper.models.text import Encoder
 from shopkeeper.practice import Practice, build
-from shopkeeper.recipes.fusion import train_fusion
 from shopkeeper.recipes.relevance import train_relevance
+from shopkeeper.recipes.search import train_search
 from shopkeeper.records import Item
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
@@ -64,7 +64,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:  # noqa
             )
             after = bundle.encoder("torch")
             vectors = after.encode([item.text for item in _items(shelf)])
-            fusion = train_fusion(store, after, shelf, vectors, settings, Path(scratch) / "search")
+            fusion = train_search(store, after, shelf, vectors, settings, Path(scratch) / "search")
             seconds = time.perf_counter() - began
             adapted = _index(shelf, after, Fusion.from_json(fusion.parameters))
         finally:

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.models.text import Floats
+from shopkeeper.ranking.clicks import ClickTable, Rates
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.hybrid import Found, HybridIndex
 from shopkeeper.retrieval.lexical import query_terms
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.term_counts import Matches
 
-KNOWN = ("popularity", "clicks", "evidence", "affinity", "bought")
-"""What the caller knows of a candidate from behaviour, all in [0, 1]: how it sells, how often it is clicked when it is seen
-for this query, how much is known about that, how near it is to the customer, whether the customer had it."""
+KNOWN = ("popularity", *Rates._fields)
+"""What is known of a candidate from behaviour, all in [0, 1]; see `Known`."""
 NAMES = (
     "words",  # BM25 over the best candidate's
     "meaning",  # cosine, 0 the lowest and 1 the highest candidate
@@ -82,6 +82,30 @@ class Asked:
     time: float = 0.0
     known: Mapping[str, Floats] = field(default_factory=dict)
     """float32 (n,) by name of `KNOWN`, one value a candidate; what is missing counts as 0."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What behaviour says about items, whoever asks.
+
+    Attributes:
+        popularity: float32 (rows,) or shorter, in [0, 1]; None when nothing is known.
+        clicks: How often items are clicked and ordered when they are looked at; None when nothing is known.
+    """
+
+    popularity: Floats | None = None
+    clicks: ClickTable | None = None
+
+    def of(self, query: str, rows: Rows, shelf: Shelf) -> dict[str, Floats]:
+        """float32 (n,) by name of `KNOWN`, for the rows of living items; what is not known is left out."""
+        found: dict[str, Floats] = {}
+        if self.popularity is not None:
+            found["popularity"] = np.append(self.popularity, np.float32(0))[np.minimum(rows, len(self.popularity))]
+        if self.clicks is not None:
+            items = shelf.items
+            rates = self.clicks.rates(query, [item.id if (item := items[row]) else "" for row in rows.tolist()])
+            found |= rates._asdict()
+        return found
 
 
 def features(index: HybridIndex, shelf: Shelf, asked: Asked, found: Found) -> Floats:

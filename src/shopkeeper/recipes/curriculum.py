@@ -26,11 +26,11 @@ from shopkeeper.recipes.behaviour import train_behaviour
 from shopkeeper.recipes.classify import train_classifier
 from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
-from shopkeeper.recipes.fusion import train_fusion
 from shopkeeper.recipes.marked_titles import TAGGER, marked_titles, train_marked
 from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
+from shopkeeper.recipes.search import train_search
 from shopkeeper.recipes.tuned import Options, tuned_values, with_tuned
 from shopkeeper.recipes.update import update_classifier
 from shopkeeper.retrieval.shelf import Shelf
@@ -221,7 +221,7 @@ class _Lesson:
         found = self._encoders(shelf)
         vectors = found.passage.encode([item.text if item else "" for item in shelf.items])
         if task == "search":
-            return train_fusion(self.past, found.query, shelf, vectors, self.settings, folder)
+            return train_search(self.past, found.query, shelf, vectors, self.settings, folder)
         return train_behaviour(self.past, vectors, shelf, self.settings, folder)
 
     def _tuned(self, task: str, options: Options) -> Options:

@@ -1,31 +1,24 @@
 """How much words and how much meaning count in search: chosen on queries whose answers are known.
 
 Queries come from human grades where there are enough, else from what customers clicked, carted or bought after
-searching, else from the catalogue alone. Half of them choose the share of the words, the other half show what it gained.
+searching, else from the catalogue alone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
+from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.metrics import graded, ideal_grades, ndcg_at
-from shopkeeper.evaluation.splits import by_hash
-from shopkeeper.models.bundle import Bundle, Card, save_bundle
-from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.progress import track
-from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.pairs import Pair, merged, pairs_from_catalogue, pairs_from_events
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex, fuse
 from shopkeeper.retrieval.shelf import Shelf
-from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 
 SHARES = tuple(round(0.1 * step, 1) for step in range(11))
@@ -37,45 +30,6 @@ _DEPTH = 10
 
 Grades = Mapping[str, Mapping[str, float]]
 """Query to item id to grade."""
-
-
-def train_fusion(
-    store: Store, encoder: Encoder, shelf: Shelf, vectors: Floats, settings: Settings, folder: Path
-) -> Bundle:
-    """Choose the share of the words and save it as a bundle of task ``search``.
-
-    Args:
-        store: Judgements and events.
-        encoder: Encodes queries.
-        shelf: The items of the store, none of them dead.
-        vectors: Their encoder vectors, float32 (rows, d).
-        settings: Search and compute settings.
-        folder: Where the bundle goes; must not exist.
-
-    Raises:
-        TrainingError: Nothing could serve as a query.
-    """
-    source, grades = known_answers(store, shelf, np.random.default_rng(settings.compute.seed))
-    index = HybridIndex(
-        encoder, Fusion(), exact_below=0 if len(shelf) > settings.search.exact_below else len(shelf) + 1
-    )
-    index.upsert(np.arange(len(shelf)), [shelf.item(row) for row in range(len(shelf))], vectors)
-    values = measured(index, shelf, grades)
-    choosing = by_hash(list(grades), 0.5, salt="fusion")
-    if choosing.all() or not choosing.any():
-        choosing = np.arange(len(choosing)) % 2 == 0
-    best = chosen_share({share: found[choosing] for share, found in values.items()}, settings.compute.seed)
-    card = Card(
-        task="search",
-        name="Words and meaning",
-        data=fingerprint(store) | {"queries": len(grades), "source": source},
-        settings={"encoder": encoder.name, "shares": list(SHARES)},
-        seed=settings.compute.seed,
-        before={"words only": _mean(values[1.0][~choosing]), "meaning only": _mean(values[0.0][~choosing])},
-        after={"fused": _mean(values[best][~choosing])},
-        notes=f"Share of the words {best:.1f}, chosen on {int(choosing.sum())} queries, shown on the other half.",
-    )
-    return save_bundle(folder, card, parameters=Fusion(words=best).to_json())
 
 
 def chosen_share(values: Mapping[float, NDArray[np.float64]], seed: int = 0) -> float:
@@ -153,8 +107,3 @@ def _sample(grades: Grades, rng: np.random.Generator) -> Grades:
     queries = list(grades)
     chosen = sorted(rng.permutation(len(queries))[:_MOST].tolist())
     return {queries[place]: grades[queries[place]] for place in chosen}
-
-
-def _mean(values: NDArray[np.float64]) -> dict[str, Any]:
-    low, high = bootstrap_interval(values)
-    return {"ndcg@10": {"value": float(values.mean()), "low": low, "high": high}}

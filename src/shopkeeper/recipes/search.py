@@ -1,0 +1,206 @@
+"""What search learns beside its encoder, in one bundle: the share of the words, a ranker, and when to say "nothing found".
+
+Queries with known answers come from human grades where there are enough, else from what customers clicked, carted or
+bought after searching, else from the catalogue alone. Half of them choose the share of the words, the other half show
+what it gained; the ranker is cross-validated over all of them and kept only where it does better than the fusion.
+
+Clicks teach without favour: a click low on the page counts for the many looks that never came so far down (inverse
+propensity), an item that was shown and passed over counts as a wrong answer as far as it was looked at, and one that was
+never shown is not known to be wrong. What behaviour says of an item (`Known`) comes from before the labels' time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
+from shopkeeper.evaluation.splits import by_hash
+from shopkeeper.models.bundle import Bundle, Card, save_bundle
+from shopkeeper.models.text import Encoder, Floats
+from shopkeeper.progress import track
+from shopkeeper.ranking.clicks import ClickTable, click_statistics
+from shopkeeper.ranking.examination import examination
+from shopkeeper.ranking.features import Asked, Known, features
+from shopkeeper.ranking.shown import KINDS as SHOWN
+from shopkeeper.ranking.shown import read_shown
+from shopkeeper.recipes.fingerprint import fingerprint
+from shopkeeper.recipes.fusion import SHARES, chosen_share, known_answers, measured
+from shopkeeper.recipes.ranker import LEAST, Lesson, choose, teach, teach_confidence
+from shopkeeper.retrieval.histories import STRENGTH, read
+from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
+from shopkeeper.retrieval.popularity import popularity
+from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.settings import Settings
+from shopkeeper.store.protocols import Store
+from shopkeeper.store.until import Until
+
+_HALF_LIFE = 30.0
+"""Days after which an event counts half in an item's popularity."""
+_BEFORE = 0.7
+"""Share of the log that tells how items were clicked when later clicks are learnt from."""
+
+
+def train_search(
+    store: Store, encoder: Encoder, shelf: Shelf, vectors: Floats, settings: Settings, folder: Path
+) -> Bundle:
+    """Learn all this and save it as a bundle of task ``search``.
+
+    Args:
+        store: Judgements and events.
+        encoder: Encodes queries.
+        shelf: The items of the store, none of them dead.
+        vectors: Their encoder vectors, float32 (rows, d).
+        settings: Search and compute settings.
+        folder: Where the bundle goes; must not exist.
+
+    Raises:
+        TrainingError: Nothing could serve as a query.
+    """
+    seed = settings.compute.seed
+    source, grades = known_answers(store, shelf, np.random.default_rng(seed))
+    index = HybridIndex(
+        encoder, Fusion(), exact_below=0 if len(shelf) > settings.search.exact_below else len(shelf) + 1
+    )
+    index.upsert(np.arange(len(shelf)), [shelf.item(row) for row in range(len(shelf))], vectors)
+    values = measured(index, shelf, grades)
+    choosing = by_hash(list(grades), 0.5, salt="fusion")
+    if choosing.all() or not choosing.any():
+        choosing = np.arange(len(choosing)) % 2 == 0
+    share = chosen_share({share: found[choosing] for share, found in values.items()}, seed)
+    index.fusion = Fusion(words=share)
+    before = {"words only": _mean(values[1.0][~choosing]), "meaning only": _mean(values[0.0][~choosing])}
+    after = {"fused": _mean(values[share][~choosing])}
+    notes = [f"Share of the words {share:.1f}, chosen on {int(choosing.sum())} queries, shown on the other half."]
+    arrays: dict[str, NDArray[Any]] = {}
+    parameters: dict[str, Any] = index.fusion.to_json()
+    lessons = [] if source == "catalogue" else lessons_of(store, index, shelf, source)
+    answered = [lesson for lesson in lessons if max(lesson.known, default=0.0) > 0]
+    if len(answered) >= LEAST:
+        chosen = choose(answered, seed)
+        gain = paired_difference(chosen.fused_full, chosen.full, seed=seed)
+        before |= {"fused, all": _mean(chosen.fused_full), "fused, judged only": _mean(chosen.fused_judged)}
+        after |= {"ranker, all": _mean(chosen.full), "ranker, judged only": _mean(chosen.judged)}
+        better = (chosen.full + chosen.judged).mean() > (chosen.fused_full + chosen.fused_judged).mean()
+        if better:
+            arrays |= teach(answered, chosen.kind, seed).save()
+        notes.append(
+            f"Ranker ({chosen.kind}) {'kept' if better else 'not kept'}: nDCG@10 over all candidates changed by "
+            f"{gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}), cross-validated over {len(answered)} queries."
+        )
+        if source == "judgements" and (confident := teach_confidence(lessons, seed)):
+            own, parameters["confidence"] = confident[0].save()
+            arrays |= own
+            notes.append(f"An answer is held to exist from a probability of {confident[0].answer:.2f} on.")
+    card = Card(
+        task="search",
+        name="Words and meaning",
+        data=fingerprint(store) | {"queries": len(grades), "source": source},
+        settings={"encoder": encoder.name, "shares": list(SHARES)},
+        seed=seed,
+        before=before,
+        after=after,
+        notes=" ".join(notes),
+    )
+    return save_bundle(folder, card, arrays=arrays, parameters=parameters)
+
+
+def known_now(store: Store, shelf: Shelf, until: float | None = None) -> Known:
+    """What behaviour says about items as of now: popularity and click rates cleaned of place.
+
+    Args:
+        store: The event log.
+        shelf: The items.
+        until: Now in seconds since 1970; the last event when None.
+    """
+    histories, _ = read(store.events.frame(kinds=list(STRENGTH)), shelf)
+    if not len(histories.times):
+        return Known()
+    moment = float(histories.times.max()) if until is None else until
+    popular = popularity(histories, len(shelf), half_life=_HALF_LIFE, until=moment)
+    events = [event for _, event in store.events.scan(kinds=list(SHOWN))]
+    bias = examination(read_shown(events))
+    return Known(popular, click_statistics(events, bias))
+
+
+def lessons_of(store: Store, index: HybridIndex, shelf: Shelf, source: str) -> list[Lesson]:
+    """Every query with known answers, the features of its candidates and their grades.
+
+    Args:
+        store: Judgements and events.
+        index: Words and meaning of `shelf`.
+        shelf: The items.
+        source: ``judgements`` or ``events``.
+    """
+    if source == "judgements":
+        known, labels = known_now(store, shelf), _judged(store)
+    else:
+        moment = _moment(store)
+        known, labels = known_now(Until(store, moment), shelf), _clicked(store, moment)
+    now = max(float(shelf.created.max(initial=0.0)), 0.0)
+    lessons = []
+    for query, label in track(labels.items(), "read candidates", len(labels), "queries"):
+        vector = index.encode(query)
+        found = index.search(query, vector, shelf.showable())
+        asked = Asked(query=query, vector=vector, time=now, known=known.of(query, found.rows, shelf))
+        ids = [shelf.item(row).id for row in found.rows.tolist()]
+        grades = np.array([label.grades.get(item, np.nan) for item in ids], dtype=np.float32)
+        trust = np.array([label.trust.get(item, 1.0) for item in ids], dtype=np.float32)
+        lessons.append(Lesson(query, features(index, shelf, asked, found), grades, list(label.grades.values()), trust))
+    return lessons
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """What is known about the answers to one query: grades by item, and how far each is to be trusted (1 when missing)."""
+
+    grades: Mapping[str, float]
+    trust: Mapping[str, float]
+
+
+def _judged(store: Store) -> dict[str, _Label]:
+    given: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for judgement in store.labels.scan():
+        given[judgement.query][judgement.item].append(judgement.grade)
+    return {
+        query: _Label({item: sum(grades) / len(grades) for item, grades in items.items()}, {})
+        for query, items in given.items()
+    }
+
+
+def _clicked(store: Store, moment: datetime) -> dict[str, _Label]:
+    """Clicks and orders from `moment` on: graded by their debiased rates, trusted as far as items were looked at."""
+    events = [event for _, event in store.events.scan(kinds=list(SHOWN)) if event.time >= moment]
+    shown = read_shown(events)
+    bias = examination(shown)
+    table = ClickTable(bias)
+    table.fold(events)
+    seen: defaultdict[str, dict[str, bool]] = defaultdict(dict)
+    for query, item, hit in zip(shown.query.tolist(), shown.item.tolist(), shown.clicked.tolist(), strict=True):
+        items = seen[shown.queries[query]]
+        items[shown.items[item]] = items.get(shown.items[item], False) or hit
+    labels = {}
+    for asked, items in seen.items():
+        names = sorted(items)
+        rates = table.rates(asked, names)
+        value = np.where([items[name] for name in names], rates.clicks + 2 * rates.orders, 0.0)
+        grades = dict(zip(names, value.astype(float).tolist(), strict=True))
+        labels[asked] = _Label(grades, dict(zip(names, rates.evidence.astype(float).tolist(), strict=True)))
+    return labels
+
+
+def _moment(store: Store) -> datetime:
+    times = store.events.frame(kinds=list(SHOWN))["time"].sort()
+    return datetime.fromtimestamp(times[int(len(times) * _BEFORE)].timestamp(), UTC)
+
+
+def _mean(values: NDArray[np.float64]) -> dict[str, Any]:
+    low, high = bootstrap_interval(values)
+    return {"ndcg@10": {"value": float(values.mean()), "low": low, "high": high}}
