@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -323,6 +323,44 @@ def test_whatever_the_rules_an_answer_is_sound_and_does_not_depend_on_their_orde
     assert (again.rows == ruled.rows).all()
     assert (again.scores == ruled.scores).all()
     assert again.fired == ruled.fired
+
+
+_values = st.sampled_from
+_any_filters = st.builds(
+    Filters,
+    brands=st.lists(_values(["Hearth", "绿野", "none"]), max_size=2).map(tuple),
+    categories=st.lists(_values([("Garden",), ("Kitchen", "Tools"), ("Gar",), ("none",)]), max_size=2).map(tuple),
+    price_min=st.none() | _values([0.0, 12.5, 30.0]),
+    price_max=st.none() | _values([12.5, 40.0]),
+    attributes=st.dictionaries(
+        _values(["colour", "size"]), st.lists(_values(["red", "blue"]), min_size=1).map(tuple), max_size=1
+    ),
+    languages=st.lists(_values(["zh", "en"]), max_size=2).map(tuple),
+    exclude=st.lists(_values(["garden-00", "kitchen-03"]), max_size=2).map(tuple),
+)
+
+
+@given(filters=_any_filters)
+def test_a_filter_of_a_rule_leaves_what_the_same_filter_of_a_customer_leaves(filters: Filters):
+    asked = Situation(query="pan", time=T)
+    book = Rulebook([rule(Then(filters=filters))], terms)
+    ruled = applied(book, asked, ROWS, SCORES, SHELF, SHELF.showable())
+    expected = ROWS[SHELF.allowed(filters)[ROWS]]
+    assert ruled.rows.tolist() == expected.tolist()
+    assert np.flatnonzero(book.allowed(asked, SHELF, SHELF.showable())).tolist() == expected.tolist()
+
+
+def test_no_field_of_filters_is_forgotten():
+    known = "brands categories price_min price_max attributes languages sellable exclude"
+    assert {field.name for field in fields(Filters)} == set(known.split()), "ranking.rules._passing must know it"
+
+
+def test_an_item_removed_meanwhile_is_left_out():
+    shelf = Shelf(toy_items())
+    shelf.remove("kitchen-00")
+    ruled = run(rule(boost(9.0, brands=("Hearth",))), shelf=shelf, allowed=SHELF.showable())
+    assert shelf.row("kitchen-00") not in ruled.rows
+    assert len(ruled.rows) == len(ROWS) - 1
 
 
 def test_a_thousand_rules_on_five_hundred_candidates_take_less_than_a_millisecond():

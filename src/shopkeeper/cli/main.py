@@ -69,16 +69,8 @@ def configure(
 
 def main() -> None:
     """Entry point: run the command, turn errors into one line of advice and an exit code."""
-    for commands in (
-        "data",
-        "learn",
-        "operate",
-        "review",
-        "runs",
-        "tune",
-        "analytics",
-        "rules",
-    ):  # each registers its commands
+    # each registers its commands
+    for commands in ("data", "learn", "operate", "review", "runs", "tune", "analytics", "rules"):
         import_module(f"shopkeeper.cli.{commands}")
 
     arguments = sys.argv[1:]

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import compress
 from typing import Protocol
 
 import numpy as np
@@ -186,22 +187,25 @@ def applied(rules: Rulebook, situation: Situation, rows: Rows, scores: Scores, s
     firing = rules.firing(situation)
     if not firing:
         return Ruled(rows=rows, scores=scores)
-    pins: dict[int, int] = {}
+    found = [shelf.items[row] for row in rows.tolist()]
+    alive = np.array([item is not None for item in found], dtype=np.bool_)  # the others were removed just now
+    rows, scores, items = rows[alive], scores[alive], [item for item in found if item is not None]
+    pins = _Pins()
     hidden: set[int] = set()
-    masks: list[Mask] = []
+    filters: list[Filters] = []
     for rule in firing:
         if situation.ranked:
-            _pin(rule.then, pins, hidden, [allowed, *masks], shelf)
+            pins.add(rule.then, hidden, filters, shelf, allowed)
         hidden.update(row for item in rule.then.hide if (row := shelf.row(item)) is not None)
         if rule.then.filters != _FREE:
-            masks.append(shelf.allowed(rule.then.filters))
-    keep = np.isin(rows, [*hidden, *pins.values()], invert=True)
-    for mask in masks:
-        keep &= mask[rows]
-    rows, scores = rows[keep], scores[keep]
+            filters.append(rule.then.filters)
+    keep = np.isin(rows, [*hidden, *pins.rows], invert=True)
+    for wanted in filters:
+        keep &= _passing(items, wanted)
+    rows, scores, items = rows[keep], scores[keep], list(compress(items, keep.tolist()))
     if situation.ranked:
-        rows, scores = _boosted(firing, rows, scores, shelf)
-        rows, scores = _placed(pins, rows, scores)
+        rows, scores = _boosted(firing, rows, scores, items)
+        rows, scores = _placed(pins.positions, rows, scores)
     return Ruled(
         rows=rows,
         scores=scores,
@@ -209,32 +213,71 @@ def applied(rules: Rulebook, situation: Situation, rows: Rows, scores: Scores, s
         redirect=next((rule.then.redirect for rule in firing if rule.then.redirect), ""),
         query=_query(firing),
         fired=tuple(rule.name for rule in firing),
-        pinned=frozenset(pins.values()),
+        pinned=frozenset(pins.rows),
     )
 
 
-def _pin(then: Then, pins: dict[int, int], hidden: set[int], masks: Sequence[Mask], shelf: Goods) -> None:
-    """Add the pins of a rule to `pins` (position to row); the position of a stronger rule is taken, the next one free."""
-    for pin in then.pins:
-        row = shelf.row(pin.item)
-        if row is None or row in hidden or row in pins.values():
-            continue
-        item = shelf.items[row]
-        if item is None or not item.showable or not all(row < len(mask) and mask[row] for mask in masks):
-            continue
-        position = pin.position
-        while position in pins:
-            position += 1
-        pins[position] = row
+class _Pins:
+    """The pins gathered so far, strongest first.
+
+    Attributes:
+        positions: Row by position.
+        rows: Those rows.
+    """
+
+    def __init__(self) -> None:
+        self.positions: dict[int, int] = {}
+        self.rows: set[int] = set()
+        self._next: dict[int, int] = {}
+
+    def add(self, then: Then, hidden: set[int], filters: Sequence[Filters], shelf: Goods, allowed: Mask) -> None:
+        """Take the pins of a rule that may be shown; where a stronger one stands, the next free position is taken."""
+        for pin in then.pins:
+            row = shelf.row(pin.item)
+            if row is None or row in hidden or row in self.rows or row >= len(allowed) or not allowed[row]:
+                continue
+            item = shelf.items[row]
+            if item is None or not item.showable or not all(_passing([item], wanted)[0] for wanted in filters):
+                continue
+            position = self._next.get(pin.position, pin.position)
+            while position in self.positions:
+                position += 1
+            self._next[pin.position] = position + 1
+            self.positions[position] = row
+            self.rows.add(row)
 
 
-def _boosted(firing: Sequence[Rule], rows: Rows, scores: Scores, shelf: Goods) -> tuple[Rows, Scores]:
+def _passing(items: Sequence[Item], filters: Filters) -> Mask:
+    """Bool (n,): which of some showable items pass; the few candidates are asked, not the whole shelf."""
+    masks: list[list[bool]] = []
+    if filters.brands:
+        masks.append([item.brand in filters.brands for item in items])
+    if filters.languages:
+        masks.append([item.language in filters.languages for item in items])
+    if filters.categories:
+        paths = filters.categories
+        masks.append([any(item.category[: len(path)] == path for path in paths) for item in items])
+    if filters.price_min is not None:
+        masks.append([item.price is not None and item.price >= filters.price_min for item in items])
+    if filters.price_max is not None:
+        masks.append([item.price is not None and item.price <= filters.price_max for item in items])
+    for name, values in filters.attributes.items():
+        masks.append([item.attributes.get(name) in values for item in items])
+    if filters.exclude:
+        masks.append([item.id not in filters.exclude for item in items])
+    passing = np.ones(len(items), dtype=np.bool_)
+    for mask in masks:
+        passing &= np.array(mask, dtype=np.bool_)
+    return passing
+
+
+def _boosted(firing: Sequence[Rule], rows: Rows, scores: Scores, items: Sequence[Item]) -> tuple[Rows, Scores]:
     boosts = [boost for rule in firing for boost in rule.then.boosts]
     if not boosts or not len(rows):
         return rows, scores
     factors = np.ones(len(rows), dtype=np.float32)
     for boost in boosts:
-        factors[shelf.allowed(boost.filters)[rows]] *= np.float32(boost.factor)
+        factors[_passing(items, boost.filters)] *= np.float32(boost.factor)
     lowest = np.float32(min(0.0, float(scores.min())))  # a ranker may score below 0: factors count from the lowest
     scores = (scores - lowest) * factors + lowest
     order = np.argsort(-scores, kind="stable")
