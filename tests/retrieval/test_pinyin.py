@@ -103,6 +103,13 @@ def test_prefixes_are_completed(index, typed, first):
     assert index.complete(typed)[0] == first
 
 
+def test_the_last_of_several_words_is_completed(index):
+    words = index.complete_words("hongse lianyi")
+    assert words[0] == ["红色"]
+    assert words[1][0] == "连衣裙"
+    assert index.complete_words("hongse xyzzy") == []
+
+
 def test_what_cannot_be_pinyin_is_not_completed(index):
     assert index.complete("l") == []
     assert index.complete("xyzzy") == []

@@ -99,6 +99,20 @@ class PinyinIndex:
             weights[word] = max(weights[word], self.vocabulary.chinese[word] * _INITIAL ** (short / 2))
         return sorted(weights, key=lambda word: (-weights[word], word))[:most]
 
+    def complete_words(self, typed: str, most: int = 10) -> list[list[str]]:
+        """For each word that is typed in pinyin, all but the last in full, what it may be; empty if it cannot be read so.
+
+        "lan ya er" is 蓝牙 and a word like 耳机.
+        """
+        if whole := self.complete(typed, most):
+            return [whole]
+        typed = normalise(typed).strip()[:_MOST_LETTERS]
+        full = [spelt for spelt in self._tree.from_here(typed, 0) if not spelt.short and spelt.length > 1]
+        for spelt in sorted(full, key=lambda spelt: -spelt.end):
+            if rest := self.complete_words(typed[spelt.end :].lstrip(" '’"), most):
+                return [spelt.words, *rest]
+        return []
+
     def _catch_up(self) -> None:
         words = self.vocabulary.chinese_words
         if self._taken == len(words):
