@@ -53,7 +53,7 @@ _HAN = re.compile(
 _OUTSIDE = re.compile(r"(?:以外|之外|外)?(?:的)?(?:都可以|都行|都要)?(?=\s|$)|以外的?|之外的?|外的|的")
 _SPLIT_HAN = re.compile(r"[、和或与]者?")
 _NOT_THINGS = re.compile(
-    r"太|过|很|那么|这么|再|买|说|钱|脸|问|怕|想|会|能|是|有|用|让|给|停|走|命|犹豫|笑|哭|动|碰|叫|忘|别"
+    r"太(?!阳).*|过|很.*|那么|这么|再|买|说.*|钱|脸|问|怕|想|会|能|是|有|用|让|给|停|走|命|犹豫|笑|哭|动|碰|叫|忘.*|别|就|不(?!锈).*"
 )
 _PLAIN_THINGS = re.compile(r"皮|真皮|皮质|皮革|塑料|金属|羊毛|纯棉|化纤|入耳|入耳式|头戴式|无线|有线|蓝牙|一次性|处方")
 
@@ -174,7 +174,8 @@ def _chinese(text: str, catalogue: Catalogue) -> Iterator[Negation]:
     while found := _HAN.search(text, place):
         place = found.end("marker")
         marker, run = found["marker"], found["object"]
-        if (marker not in ("不含", "除了") and _NOT_THINGS.match(run)) or (marker == "不含" and run.startswith("税")):
+        word = next(iter(dictionary().cut(run, HMM=False)))
+        if (marker not in ("不含", "除了") and _NOT_THINGS.fullmatch(word)) or (marker == "不含" and word == "税"):
             continue
         first = not text[: found.start()].strip()
         taken = _taken(run, first=first, known=known)
