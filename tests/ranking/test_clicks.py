@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shopkeeper.ranking.clicks import ClickTable, click_statistics, click_weights
 from shopkeeper.ranking.examination import comparable_clicks, examination, expected, harvested
-from shopkeeper.ranking.shown import Shown, Sift, columns, query_key, read_shown
+from shopkeeper.ranking.shown import Showing, Shown, Sift, columns, query_key, read_shown
 
 
 def test_a_page_loaded_twice_counts_once_at_its_highest_place():
@@ -80,10 +80,36 @@ def test_where_one_ranker_stands_still_its_features_tell_worth_from_place():
     )
     features = np.stack([np.log(truth), np.random.default_rng(0).normal(size=len(shown))], axis=1)
     assert comparable_clicks(shown) == 0
-    with_features, without = expected(shown, features), expected(shown)
-    assert np.abs(with_features - TRUE).max() < 0.12
-    assert np.abs(with_features - TRUE).mean() < np.abs(without - TRUE).mean(), "rates alone cannot tell"
-    assert (without[0], without[-1]) > (without[-1], 0)
+    assert np.abs(expected(shown, features) - TRUE).max() < 0.12
+    assert np.array_equal(examination(shown, features), expected(shown, features))
+
+
+def test_what_the_log_cannot_tell_is_guessed():
+    shown, _, _ = simulate(2, sessions=300)
+    assert examination(shown) == pytest.approx(1 / np.log2(np.arange(2, PLACES + 2)), abs=1e-4)
+    far = read_shown([event for n in range(3) for event in page(f"r{n}", [f"i{k}" for k in range(80)], session=f"{n}")])
+    assert len(examination(far)) == 60
+    assert examination(far).min() > 0
+
+
+def test_what_a_learning_ranker_moved_up_is_not_compared_with_where_it_came_from():
+    rng = np.random.default_rng(5)
+    attraction, past = rng.beta(1, 6, (150, 10)), np.full((150, 10), 0.1)
+    showings = []
+    for week in range(6):
+        order = np.argsort(-past + 0.01 * rng.random(past.shape), axis=1)
+        for visit in range(8):
+            for query in range(150):
+                shuffled = order[query] if visit else rng.permutation(10)
+                clicks = rng.random(10) < TRUE * attraction[query, shuffled]
+                past[query, shuffled] += clicks / TRUE
+                showings += [
+                    Showing(f"q{query}", f"i{query}-{i}", place + 1, bool(clicks[place]), False, week)
+                    for place, i in enumerate(shuffled)
+                ]
+    by_week, mixed = harvested(columns(showings)), harvested(columns([s._replace(week=0) for s in showings]))
+    assert np.abs(by_week - TRUE).mean() < 0.06
+    assert np.abs(mixed - TRUE).mean() > 1.5 * np.abs(by_week - TRUE).mean()
 
 
 def test_nothing_shown_is_one_place():

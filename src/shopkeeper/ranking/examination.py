@@ -6,8 +6,11 @@ A click needs two things: the place is examined, and what stands there pleases (
 
 Where several rankers, or one that explores, showed the same item for the same query at several places, the ratio of its
 click rates is the ratio of the examinations, whatever the item is worth: `harvested` (Agarwal et al. 2019, "Estimating
-position bias without intrusive interventions"). Where that never happened both factors are found together by expectation
-maximisation: `expected` (Wang et al. 2018, "Position bias estimation for unbiased learning to rank in personal search").
+position bias without intrusive interventions"). Only showings of the same week are compared: a ranker that learns moves
+up what was lucky below, and over time luck would look like examination. Where the log hardly moves its items, both factors
+can be told apart by what a ranker knows of them, by expectation maximisation: `expected` (Wang et al. 2018, "Position bias
+estimation for unbiased learning to rank in personal search"). What no log can tell is taken to fall like the discount of
+DCG, 1 / log2(1 + k).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.ranking.shown import Ints, Shown
+from shopkeeper.ranking.shown import Shown
 
 Floats = NDArray[np.float64]
 
@@ -27,10 +30,8 @@ _LOWEST: Final = 0.01
 """No place is examined less: a click there would be worth more than a hundred on top."""
 _ENOUGH: Final = 400
 """Clicks on items seen at several places from which on they alone decide."""
-_TIE: Final = 0.5
-"""Clicks assumed on either side of each two neighbouring places, so that places never compared are alike."""
-_ITEM_PRIOR, _PAIR_PRIOR = 10.0, 4.0
-"""Showings that what is known of all items weighs against an item, and what is known of the item against a pair."""
+_GUESS: Final = 20.0
+"""Clicks that the guess weighs in the comparison of two neighbouring places."""
 _RIDGE: Final = 1.0
 
 
@@ -39,28 +40,28 @@ def examination(shown: Shown, features: NDArray[np.floating] | None = None) -> F
 
     Args:
         shown: Showings of a log.
-        features: See `expected`.
+        features: See `expected`; None leaves what comparisons cannot tell to the guess.
 
     Returns:
         float64 (places,), in [0.01, 1], the largest 1; of length 1 when nothing was shown.
     """
-    if comparable_clicks(shown) >= _ENOUGH:
+    if features is None or comparable_clicks(shown) >= _ENOUGH:
         return harvested(shown)
     return expected(shown, features)
 
 
 def comparable_clicks(shown: Shown) -> int:
-    """Clicks on items that were seen at several places for the same query: what `harvested` lives on."""
+    """Clicks on items that were seen at several places for the same query in one week: what `harvested` lives on."""
     _, clicks = _at_several_places(shown)
     return int(clicks.sum())
 
 
 def harvested(shown: Shown) -> Floats:
-    """Examination from items seen at several places for the same query. Returns as `examination`.
+    """Examination from items seen at several places for the same query in one week. Returns as `examination`.
 
     Each pair of places is compared on the items seen at both, an item's rates weighted as Mantel and Haenszel do: clicks at
     k weigh n_k' / (n_k + n_k'), so an item seen once at k and a thousand times at k' does not decide. All comparisons
-    together are one Bradley-Terry model, solved by Hunter's (2004) minorisation-maximisation.
+    together are one Bradley-Terry model, solved by Hunter's (2004) minorisation-maximisation. The guess has 20 clicks.
     """
     places = max(1, min(shown.places, PLACES))
     seen, clicks = _at_several_places(shown)
@@ -70,11 +71,13 @@ def harvested(shown: Shown) -> Floats:
         share = np.divide(seen, here + seen, out=np.zeros_like(seen), where=(here > 0) & (seen > 0))
         won[place] = (clicks[:, [place]] * share).sum(axis=0)
     np.fill_diagonal(won, 0.0)
+    guess = 1 / np.log2(np.arange(2, places + 2))
     near = np.arange(places - 1)
-    won[near, near + 1] += _TIE
-    won[near + 1, near] += _TIE
+    share = guess[:-1] / (guess[:-1] + guess[1:])
+    won[near, near + 1] += _GUESS * share
+    won[near + 1, near] += _GUESS * (1 - share)
     met = won + won.T
-    strength = np.ones(places)
+    strength = guess
     for _ in range(2_000):
         before = strength
         rivals = met / (strength[:, None] + strength[None, :])
@@ -85,13 +88,13 @@ def harvested(shown: Shown) -> Floats:
     return _bounded(strength)
 
 
-def expected(shown: Shown, features: NDArray[np.floating] | None = None, *, rounds: int = 100) -> Floats:
+def expected(shown: Shown, features: NDArray[np.floating], *, rounds: int = 100) -> Floats:
     """Examination by regression-EM. Returns as `examination`.
 
     Args:
         shown: Showings of a log.
-        features: float (n, f), what a ranker knows of each showing; attraction is then a logistic regression on them.
-            None: attraction is a rate of each (query, item), drawn to the item's, drawn to everybody's.
+        features: float (n, f), what a ranker knows of each showing, its place excepted; attraction is a logistic regression
+            on them.
         rounds: Most rounds of EM.
     """
     if not len(shown):
@@ -100,7 +103,7 @@ def expected(shown: Shown, features: NDArray[np.floating] | None = None, *, roun
     width = int(place.max()) + 1
     count = np.bincount(place, minlength=width)
     clicked = shown.clicked.astype(np.float64)
-    attraction = _Regression(features) if features is not None else _Rates(shown.pair, shown.item)
+    attraction = _Regression(features)
     examined = np.full(width, 0.5)
     attracted = np.full(len(shown), min(max(2 * clicked.mean(), 0.01), 0.99))
     for _ in range(rounds):
@@ -115,23 +118,6 @@ def expected(shown: Shown, features: NDArray[np.floating] | None = None, *, roun
         if np.abs(examined - before).max() < 1e-5:
             break
     return _bounded(examined / examined.max())
-
-
-class _Rates:
-    """Attraction of each showing as the rate of its (query, item), with two levels of prior."""
-
-    def __init__(self, pair: Ints, item: Ints) -> None:
-        self._pair, self._item = pair, item
-        self._pairs, self._items = np.bincount(pair), np.bincount(item)
-
-    def fit(self, pleased: Floats) -> Floats:
-        """float64 (n,) from the expected attraction of each showing, float64 (n,)."""
-        overall = pleased.mean()
-        item = (np.bincount(self._item, pleased) + _ITEM_PRIOR * overall) / (self._items + _ITEM_PRIOR)
-        first = np.zeros(len(self._pairs), dtype=np.int64)
-        first[self._pair] = self._item
-        pair = (np.bincount(self._pair, pleased) + _PAIR_PRIOR * item[first]) / (self._pairs + _PAIR_PRIOR)
-        return np.asarray(np.clip(pair[self._pair], 1e-4, 1 - 1e-4))
 
 
 class _Regression:
@@ -159,14 +145,15 @@ class _Regression:
 
 
 def _at_several_places(shown: Shown) -> tuple[Floats, Floats]:
-    """Showings and clicks by place of the (query, item) seen at two places or more, each float64 (pairs, places)."""
+    """Showings and clicks by place of each (query, item, week) with two places or more, each float64 (cases, places)."""
     places = max(1, min(shown.places, PLACES))
     place = np.minimum(shown.place, PLACES) - 1
-    pair = shown.pair
-    cells = np.unique(pair * places + place)
-    several = np.bincount(cells // places, minlength=int(pair.max(initial=-1)) + 1) > 1
-    kept = several[pair] if len(pair) else np.zeros(0, dtype=np.bool_)
-    row = (np.cumsum(several) - 1)[pair[kept]] if len(pair) else np.zeros(0, dtype=np.int64)
+    week = shown.week - shown.week.min(initial=0)
+    case = np.unique(shown.pair * (int(week.max(initial=0)) + 1) + week, return_inverse=True)[1].reshape(-1)
+    cells = np.unique(case * places + place)
+    several = np.bincount(cells // places, minlength=int(case.max(initial=-1)) + 1) > 1
+    kept = several[case]
+    row = (np.cumsum(several) - 1)[case[kept]]
     flat, total = row * places + place[kept], int(several.sum())
     seen = np.bincount(flat, minlength=total * places).reshape(total, places).astype(np.float64)
     clicked = shown.clicked[kept].astype(np.float64)

@@ -23,6 +23,7 @@ KINDS: Final = (EventKind.IMPRESSION, EventKind.CLICK, EventKind.VIEW, EventKind
 """Kinds of events that matter here; a view, a cart or a purchase that names an answer implies a click in it."""
 
 _ORDERS: Final = (EventKind.CART, EventKind.PURCHASE)
+_WEEK = 7 * 86_400
 _MOST_PAGES, _MOST_CLICKS = 200, 100
 """A session with more pages or more items clicked is a program."""
 _EVERYTHING, _LEAST_CLICKS = 0.8, 20
@@ -37,6 +38,7 @@ class Showing(NamedTuple):
         place: 1-based, the highest place at which the session saw the item for this query.
         clicked: It was clicked, or more.
         ordered: It was put in the basket or bought.
+        week: When: weeks since 1970, of its first page.
     """
 
     query: str
@@ -44,6 +46,7 @@ class Showing(NamedTuple):
     place: int
     clicked: bool
     ordered: bool
+    week: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Shown:
         query, item: int64 (n,).
         place: int64 (n,), 1-based.
         clicked, ordered: bool (n,).
+        week: int64 (n,), weeks since 1970.
     """
 
     queries: tuple[str, ...]
@@ -65,6 +69,7 @@ class Shown:
     place: Ints
     clicked: NDArray[np.bool_]
     ordered: NDArray[np.bool_]
+    week: Ints
 
     def __len__(self) -> int:
         """Number of showings."""
@@ -88,12 +93,12 @@ class _Session:
     """What is remembered of one session.
 
     Attributes:
-        pages: Request id to (query, item to place).
+        pages: Request id to (query, week, item to place).
         reacted: Request id to items clicked, and whether ordered; also for pages not yet seen.
         showings: What counts now.
     """
 
-    pages: dict[str, tuple[str, dict[str, int]]] = field(default_factory=dict)
+    pages: dict[str, tuple[str, int, dict[str, int]]] = field(default_factory=dict)
     reacted: dict[str, dict[str, bool]] = field(default_factory=dict)
     showings: dict[tuple[str, str], Showing] = field(default_factory=dict)
     robot: bool = False
@@ -104,7 +109,8 @@ class _Session:
             shown = event.impression
             query = query_key(event.query)
             if shown is not None and query:
-                self.pages[event.request or event.id] = (query, dict(zip(shown.items, shown.positions, strict=True)))
+                places = dict(zip(shown.items, shown.positions, strict=True))
+                self.pages[event.request or event.id] = (query, int(event.time.timestamp() // _WEEK), places)
         elif event.item and event.request:
             items = self.reacted.setdefault(event.request, {})
             items[event.item] = items.get(event.item, False) or event.kind in _ORDERS
@@ -112,7 +118,7 @@ class _Session:
     def count(self) -> dict[tuple[str, str], Showing]:
         """The showings of the session as it stands; none when it is a robot's."""
         found: dict[tuple[str, str], Showing] = {}
-        for request, (query, places) in self.pages.items():
+        for request, (query, week, places) in self.pages.items():
             reacted = self.reacted.get(request, {})
             for item, place in places.items():
                 before = found.get((query, item))
@@ -122,6 +128,7 @@ class _Session:
                     place if before is None else min(place, before.place),
                     item in reacted or (before is not None and before.clicked),
                     reacted.get(item, False) or (before is not None and before.ordered),
+                    week if before is None else min(week, before.week),
                 )
         clicks = sum(showing.clicked for showing in found.values())
         everything = clicks >= _LEAST_CLICKS and clicks > _EVERYTHING * len(found)
@@ -196,6 +203,7 @@ def columns(showings: Iterable[Showing]) -> Shown:
         place=np.array([s.place for s in ordered], dtype=np.int64),
         clicked=np.array([s.clicked for s in ordered], dtype=np.bool_),
         ordered=np.array([s.ordered for s in ordered], dtype=np.bool_),
+        week=np.array([s.week for s in ordered], dtype=np.int64),
     )
 
 
