@@ -91,8 +91,9 @@ class PinyinIndex:
         """
         self._catch_up()
         typed = normalise(typed).strip()
-        letters = len(typed)
-        if not 2 <= letters <= _MOST_LETTERS or not typed.replace(" ", "").isalpha() or not typed.isascii():
+        if not (2 <= len(typed) <= _MOST_LETTERS and typed.isascii() and typed.replace(" ", "").isalpha()):
+            return []
+        if self.vocabulary.knows(typed):
             return []
         weights: defaultdict[str, float] = defaultdict(float)
         for word, short in self._tree.beginning(typed):
