@@ -7,11 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hash_encoder import HashEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toyshop import toy_items
 
 from shopkeeper.records import Filters, Item
+from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.tasks import facets as module
 from shopkeeper.tasks.facets import FacetCounter, price_histogram
@@ -129,6 +131,20 @@ def test_the_toy_shop_in_both_languages():
     assert set(found.counts["category"]) >= {"Garden > Tools"}
 
 
+@pytest.mark.parametrize("query", ["garden tools", "花园 工具", "steel pan 锅"])
+def test_what_a_search_finds_with_and_without_the_choices_agrees(query):
+    items = toy_items()
+    shelf, index = Shelf(items), HybridIndex(HashEncoder(), candidates=5)
+    index.upsert(np.arange(len(items)), items)
+    chosen = Filters(brands=("绿野", "灶台"), price_max=60.0)
+    found = index.search(query, allowed=shelf.allowed(chosen))
+    wide = index.search(query, allowed=shelf.allowed(NONE))
+    facets = FacetCounter(shelf).count(np.union1d(wide.rows, found.rows), chosen)
+    assert facets.total == len(found) > 0
+    assert facets.passing.tolist() == sorted(found.rows.tolist())
+    assert facets.counts["brand"].keys() >= {shelf.item(row).brand for row in found.rows.tolist()}
+
+
 ITEMS = st.builds(
     lambda brand, path, price, colour, group: Item(
         id="x", title="x", brand=brand, category=path, price=price, attributes={"colour": colour}, group=group
@@ -218,8 +234,8 @@ def test_twenty_thousand_rows_with_four_choices_count_in_milliseconds(grouped):
     counter = FacetCounter(Shelf(items), groups=Groups(items) if grouped else None, ratings=ratings)
     seconds = []
     for _ in range(15):
-        began = time.perf_counter()
+        began = time.thread_time()
         found = counter.count(np.arange(20_000), chosen)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.thread_time() - began)
     assert set(found.counts) == {"brand", "category", "price", "rating", "colour", "size"}
-    assert min(seconds) < (0.03 if grouped else 0.012)
+    assert min(seconds) < (0.012 if grouped else 0.006)
