@@ -93,6 +93,7 @@ def test_a_snippet_is_a_piece_of_the_text_whatever_it_is(text, query):
     assert found.cut == (found.start + len(found.text) < len(text * 5))
     assert len(found.text) <= 160
     assert all(0 <= start < end <= len(found.text) for start, end in found.ranges)
+    assert bool(found.ranges) == bool(marks(text * 5, frozenset(terms(query))))
 
 
 def test_a_snippet_is_the_window_that_says_most_and_begins_with_a_sentence():
@@ -130,6 +131,12 @@ def test_a_match_near_the_end_keeps_the_window_full():
     assert found.text.endswith("steel knife")
     assert len(found.text) > 120
     assert not found.cut
+
+
+def test_a_window_that_is_full_keeps_its_last_word():
+    text = f"steel {'x' * 148} knife, {'y' * 300}"
+    found = snippet(text, frozenset(["steel", "knife"]))
+    assert [found.text[a:b] for a, b in found.ranges] == ["steel", "knife"]
 
 
 def test_an_item_is_marked_in_title_and_description():

@@ -233,8 +233,10 @@ def _opening(text: str, first: int, last: int, width: int) -> int:
 
 
 def _closing(text: str, start: int, stop: int) -> int:
-    """Where a window should end: not in the middle of a word with letters, nor before marks of its last one."""
-    if stop == len(text) or text[stop].isspace() or is_chinese(text[stop - 1 : stop + 1]):
+    """Where a window should end: not in the middle of a word with letters."""
+    if stop == len(text) or not (text[stop - 1].isalnum() and text[stop].isalnum()):
+        return stop
+    if is_chinese(text[stop - 1 : stop + 1]):
         return stop
     blank = text.rfind(" ", start + (stop - start) * 3 // 4, stop)
     return blank if blank > 0 else stop
