@@ -271,7 +271,7 @@ class Request:
         limit: How many hits at most.
         offset: How many hits to skip.
         surface: Where the answer will be shown.
-        sort: ``relevance``, ``price_asc``, ``price_desc``, ``newest`` or ``popular``.
+        sort: ``relevance``, ``price_asc``, ``price_desc``, ``newest``, ``popular`` or ``rating``.
         ignore: Keys of what was understood that the customer took back; see `retrieval.understanding.nouns.Chip`.
         explain: Fill reasons and contributions.
     """
@@ -325,7 +325,6 @@ class Answer:
     Attributes:
         total: Number of items that pass, of which `hits` is one page.
         facets: Field to value to count over all passing items.
-        understood: What was read out of the query (corrections, filters).
         seconds: Wall time spent.
     """
 
@@ -334,7 +333,6 @@ class Answer:
     total: int
     model: str = ""
     facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    understood: Mapping[str, Scalar] = field(default_factory=dict)
     seconds: float = 0.0
 
     def impression(self) -> Impression:

@@ -60,6 +60,9 @@ class SearchSettings(_Section):
     exact_below: int = Field(
         50_000, ge=0, description="Vector search compares all items exactly below this many, approximately above."
     )
+    personal: float = Field(
+        0.3, ge=0, le=10, description="What a customer's taste weighs in the order of hits; 0 switches it off."
+    )
 
 
 class RecommendSettings(_Section):

@@ -61,7 +61,7 @@ def test_rules_are_written_read_and_removed_and_every_change_is_named(client: Te
     assert older == changes[1:2]
 
 
-@pytest.mark.parametrize(("query", "gone"), [("frying pan", "kitchen-00"), ("铸铁煎锅", "kitchen-00")])
+@pytest.mark.parametrize(("query", "gone"), [("frying pan", "kitchen-00"), ("铸铁煎锅", "kitchen-01")])
 def test_a_preview_shows_what_unsaved_rules_would_do(client: TestClient, shop: Shop, query: str, gone: str):
     version = shop.store.rules.version
     plain = preview(client, query=query, limit=50)
@@ -70,8 +70,9 @@ def test_a_preview_shows_what_unsaved_rules_would_do(client: TestClient, shop: S
     draft = {**PAN, "then": {"hide": [gone], "pins": [{"item": "garden-04", "position": 2}]}}
     ruled = preview(client, query=query, rules=[draft], limit=50)
     assert gone not in items(ruled)
-    assert items(ruled)[1] == "garden-04"
-    assert ruled["hits"][1]["pinned"] is True
+    place = min(1, len(plain["hits"]) - 1)  # a pin beyond the end stands at the end
+    assert items(ruled)[place] == "garden-04"
+    assert ruled["hits"][place]["pinned"] is True
     assert ruled["fired"] == [{"id": "pan", "name": "Pans"}]
     assert ruled["total"] == len(ruled["hits"])
     assert shop.store.rules.version == version

@@ -14,6 +14,8 @@ from shopkeeper.errors import InputError
 from shopkeeper.records import Filters, Request
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.retrieval.understanding.language import Language
+from shopkeeper.tasks.finding import Finder
 from shopkeeper.tasks.paging import StaleCursorError, cursor, next_cursor, turned
 from shopkeeper.tasks.search import SearchTask
 
@@ -53,9 +55,9 @@ OTHERS = [
 @pytest.mark.parametrize("query", ["garden 花园 pan", ""])
 def test_following_cursors_walks_through_the_whole_ranking_once(query):
     items = toy_items()
-    index = HybridIndex(HashEncoder())
+    shelf, index = Shelf(items), HybridIndex(HashEncoder())
     index.upsert(np.arange(len(items)), items)
-    task = SearchTask(Shelf(items), index, popularity=np.arange(40, dtype=np.float32))
+    task = SearchTask(shelf, Finder(shelf, index), Language(items), popularity=np.arange(40, dtype=np.float32))
     whole = task.answer(Request(query=query, limit=100))
     request, seen, token = Request(query=query, limit=7), [], "first"
     while token:

@@ -13,7 +13,9 @@ from shopkeeper.errors import InputError
 from shopkeeper.records import Availability, Filters, Item, Request
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.tasks import facets, search
+from shopkeeper.tasks.finding import Finder
 from shopkeeper.tasks.search import SearchTask
 
 
@@ -21,7 +23,7 @@ def open_task(items, popularity=None):
     shelf = Shelf(items)
     index = HybridIndex(HashEncoder())
     index.upsert(np.arange(len(shelf)), items)
-    return SearchTask(shelf, index, popularity=popularity)
+    return SearchTask(shelf, Finder(shelf, index), Language(items), popularity=popularity)
 
 
 @pytest.fixture(scope="module")
@@ -161,16 +163,16 @@ def test_new_changed_and_removed_items_show_within_a_second():
     fresh = Item(id="new", title="Unicorn lantern", description="Glows in the dark.")
     began = time.perf_counter()
     row = task.shelf.put(fresh)
-    task.index.upsert(np.array([row]), [fresh])
+    task.finder.index.upsert(np.array([row]), [fresh])
     assert ids(task.answer(Request(query="unicorn lantern")))[0] == "new"
     assert time.perf_counter() - began < 1
 
     changed = replace(fresh, title="Dragon lantern")
-    task.index.upsert(np.array([task.shelf.put(changed)]), [changed])
+    task.finder.index.upsert(np.array([task.shelf.put(changed)]), [changed])
     assert ids(task.answer(Request(query="dragon")))[0] == "new"
     assert not task.answer(Request(query="unicorn", explain=True)).hits[0].contributions["lexical"]
 
-    task.index.remove(np.array([task.shelf.remove("new")]))
+    task.finder.index.remove(np.array([task.shelf.remove("new")]))
     assert "new" not in ids(task.answer(Request(query="dragon lantern", limit=100)))
     assert "new" not in ids(task.answer(Request(limit=100)))
 
@@ -183,7 +185,7 @@ def test_selling_out_hides_an_item_at_once_even_before_the_index_knows():
 
 
 def test_a_query_is_encoded_once(task):
-    encoder = task.index.encoder
+    encoder = task.finder.index.encoder
     task.answer(Request(query="watering the lawn"))
     before = encoder.encoded
     task.answer(Request(query="Watering the lawn", offset=3))

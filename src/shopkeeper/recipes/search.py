@@ -26,24 +26,23 @@ from shopkeeper.evaluation.splits import by_hash
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.progress import track
-from shopkeeper.ranking.clicks import ClickTable, click_statistics
+from shopkeeper.ranking.clicks import ClickTable
 from shopkeeper.ranking.examination import examination
-from shopkeeper.ranking.features import Asked, Known, features
+from shopkeeper.ranking.features import NAMES, Asked, features
 from shopkeeper.ranking.shown import KINDS as SHOWN
 from shopkeeper.ranking.shown import read_shown
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.fusion import SHARES, chosen_share, known_answers, measured
 from shopkeeper.recipes.ranker import LEAST, Lesson, choose, teach, teach_confidence
-from shopkeeper.retrieval.histories import STRENGTH, read
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
-from shopkeeper.retrieval.popularity import popularity
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
+from shopkeeper.tasks.known import known_from
 
-_HALF_LIFE = 30.0
-"""Days after which an event counts half in an item's popularity."""
+_ASKED = 100
+"""Queries that tell how near an item comes by chance."""
 _BEFORE = 0.7
 """Share of the log that tells how items were clicked when later clicks are learnt from."""
 
@@ -75,12 +74,13 @@ def train_search(
     if choosing.all() or not choosing.any():
         choosing = np.arange(len(choosing)) % 2 == 0
     share = chosen_share({share: found[choosing] for share, found in values.items()}, seed)
-    index.fusion = Fusion(words=share)
+    asked = np.stack([index.encode(query) for query in list(grades)[:_ASKED]])
+    index.fusion = Fusion(words=share, floor=index.noise(asked))
     before = {"words only": _mean(values[1.0][~choosing]), "meaning only": _mean(values[0.0][~choosing])}
     after = {"fused": _mean(values[share][~choosing])}
     notes = [f"Share of the words {share:.1f}, chosen on {int(choosing.sum())} queries, shown on the other half."]
     arrays: dict[str, NDArray[Any]] = {}
-    parameters: dict[str, Any] = index.fusion.to_json()
+    parameters: dict[str, Any] = index.fusion.to_json() | {"features": list(NAMES)}
     lessons = [] if source == "catalogue" else lessons_of(store, index, shelf, source)
     answered = [lesson for lesson in lessons if max(lesson.known, default=0.0) > 0]
     if len(answered) >= LEAST:
@@ -112,24 +112,6 @@ def train_search(
     return save_bundle(folder, card, arrays=arrays, parameters=parameters)
 
 
-def known_now(store: Store, shelf: Shelf, until: float | None = None) -> Known:
-    """What behaviour says about items as of now: popularity and click rates cleaned of place.
-
-    Args:
-        store: The event log.
-        shelf: The items.
-        until: Now in seconds since 1970; the last event when None.
-    """
-    histories, _ = read(store.events.frame(kinds=list(STRENGTH)), shelf)
-    if not len(histories.times):
-        return Known()
-    moment = float(histories.times.max()) if until is None else until
-    popular = popularity(histories, len(shelf), half_life=_HALF_LIFE, until=moment)
-    events = [event for _, event in store.events.scan(kinds=list(SHOWN))]
-    bias = examination(read_shown(events))
-    return Known(popular, click_statistics(events, bias))
-
-
 def lessons_of(store: Store, index: HybridIndex, shelf: Shelf, source: str) -> list[Lesson]:
     """Every query with known answers, the features of its candidates and their grades.
 
@@ -140,10 +122,10 @@ def lessons_of(store: Store, index: HybridIndex, shelf: Shelf, source: str) -> l
         source: ``judgements`` or ``events``.
     """
     if source == "judgements":
-        known, labels = known_now(store, shelf), _judged(store)
+        known, labels = known_from(store, shelf), _judged(store)
     else:
         moment = _moment(store)
-        known, labels = known_now(Until(store, moment), shelf), _clicked(store, moment)
+        known, labels = known_from(Until(store, moment), shelf), _clicked(store, moment)
     now = max(float(shelf.created.max(initial=0.0)), 0.0)
     lessons = []
     for query, label in track(labels.items(), "read candidates", len(labels), "queries"):

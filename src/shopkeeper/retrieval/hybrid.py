@@ -9,16 +9,19 @@ true score from the other: BM25 from the terms of its row, the cosine from its v
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.records import Item
 from shopkeeper.retrieval.lexical import BOOSTS, LexicalIndex
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores
 from shopkeeper.retrieval.vectors import VectorIndex
+
+_CHANCE = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +31,22 @@ class Fusion:
     Attributes:
         words: Share of the words in [0, 1]; the meaning has the rest.
         boosts: How much each field of words counts.
+        floor: Cosine that an item without a word of the query must reach to be found; see `HybridIndex.noise`.
     """
 
     words: float = 0.5
     boosts: Mapping[str, float] = field(default_factory=lambda: dict(BOOSTS))
+    floor: float = -1.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads back."""
-        return {"words": self.words, "boosts": dict(self.boosts)}
+        return {"words": self.words, "boosts": dict(self.boosts), "floor": self.floor}
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> Fusion:
         """Read what `to_json` wrote."""
-        return cls(float(tree["words"]), {name: float(boost) for name, boost in tree["boosts"].items()})
+        boosts = {name: float(boost) for name, boost in tree["boosts"].items()}
+        return cls(float(tree["words"]), boosts, float(tree.get("floor", -1.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,10 @@ class Found:
     def __len__(self) -> int:
         """Number of candidates."""
         return len(self.rows)
+
+    def at(self, places: NDArray[np.integer]) -> Found:
+        """The candidates at some places, in that order."""
+        return Found(*(getattr(self, part.name)[places] for part in fields(self)))
 
 
 class HybridIndex:
@@ -122,6 +132,19 @@ class HybridIndex:
         """The vector of a query, float32 (d,)."""
         vector: Floats = self.encoder.encode([query], "query")[0]
         return vector
+
+    def noise(self, queries: Floats, sample: int = 2_000) -> float:
+        """The cosine that one in a thousand items of no relation reaches by chance.
+
+        Args:
+            queries: float32 (m, d), vectors of queries.
+            sample: Items looked at, spread over all.
+        """
+        count = len(self)
+        if not count or not len(queries):
+            return -1.0
+        rows = np.unique(np.linspace(0, count - 1, min(sample, count)).astype(np.int64))
+        return float(np.quantile(queries @ self.vectors.vectors(rows).T, _CHANCE))
 
     def search(self, query: str, vector: Floats | None = None, allowed: Mask | None = None) -> Found:
         """All candidates of a query.

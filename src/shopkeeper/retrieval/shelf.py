@@ -193,19 +193,6 @@ class Shelf:
         held = self._attributes.get(name, {}).get(value, set())
         return np.fromiter((row in held for row in rows.tolist()), dtype=np.bool_, count=len(rows))
 
-    def attribute_counts(self, rows: Rows, names: Sequence[str]) -> dict[str, dict[str, int]]:
-        """For each attribute name, how many of `rows` have each value; most frequent first."""
-        counts: dict[str, dict[str, int]] = {name: {} for name in names}
-        for row in rows:
-            item = self.items[row]
-            if item is None:
-                continue
-            for name in names:
-                value = item.attributes.get(name)
-                if value:
-                    counts[name][value] = counts[name].get(value, 0) + 1
-        return {name: dict(sorted(c.items(), key=lambda pair: (-pair[1], pair[0]))) for name, c in counts.items()}
-
     def _category_code(self, path: Sequence[str]) -> int:
         codes = [self.categories.code(" > ".join(path[: depth + 1])) for depth in range(len(path))]
         while len(self._prefixes) < len(self.categories.values):

@@ -1,4 +1,4 @@
-"""The questions of /v1: search, recommend, similar."""
+"""The questions of /v1: search, suggest, recommend, similar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,17 @@ from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.gate import needs
 from shopkeeper.serving.problems import request_id_of
 from shopkeeper.serving.replies import AnswerOut, Json, answer_document
-from shopkeeper.serving.schemas import RecommendIn, SearchIn, SearchQuery, SimilarIn, SimilarQuery, request_record
+from shopkeeper.serving.schemas import (
+    RecommendIn,
+    SearchIn,
+    SearchQuery,
+    SimilarIn,
+    SimilarQuery,
+    SuggestQuery,
+    request_record,
+)
+from shopkeeper.serving.search_replies import SearchOut, SuggestOut, search_document, suggest_document
+from shopkeeper.tasks.answers import SearchAnswer
 
 router = APIRouter(prefix="/v1", tags=["answers"], dependencies=needs(Scope.READ))
 
@@ -39,13 +49,13 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
                     "offset": 0,
                     "model": "shop-1",
                     "facets": {"brand": {"Bosch": 1}},
-                    "understood": {},
                     "seconds": 0.004,
                 }
             }
         },
     }
 }
+_FOUND: dict[int | str, dict[str, Any]] = {200: {"model": SearchOut}}
 _SEARCH = {
     "words": {"summary": "Words", "value": {"query": "electric kettle", "limit": 10}},
     "filters": {
@@ -72,7 +82,7 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
-@router.get("/search", responses=_ANSWER, summary="Search by address")
+@router.get("/search", responses=_FOUND, summary="Search by address")
 async def search_by_address(request: Request, asked: Annotated[SearchQuery, Query()]) -> Json:
     """Full-text and meaning search with filters, facets, sorting and paging. An empty query browses."""
     try:
@@ -84,10 +94,19 @@ async def search_by_address(request: Request, asked: Annotated[SearchQuery, Quer
     return await _search(request, body)
 
 
-@router.post("/search", responses=_ANSWER, summary="Search by body")
+@router.post("/search", responses=_FOUND, summary="Search by body")
 async def search_by_body(request: Request, body: Annotated[SearchIn, Body(openapi_examples=_SEARCH)]) -> Json:
     """The same search, for long queries and many filters."""
     return await _search(request, body)
+
+
+@router.get("/suggest", responses={200: {"model": SuggestOut}}, summary="Autocomplete")
+async def suggest(request: Request, asked: Annotated[SuggestQuery, Query()]) -> Json:
+    """Queries, products, categories and brands that somebody who types may be on the way to; a customer's own come first."""
+    desk = desk_of(request)
+    return await desk.run(
+        lambda: Json(suggest_document(desk.shop.suggest(asked.q, customer=asked.customer, most=asked.limit)))
+    )
 
 
 @router.post("/recommend", responses=_ANSWER, summary="Recommend")
@@ -114,7 +133,7 @@ async def similar_by_body(request: Request, body: Annotated[SimilarIn, Body(open
 async def _search(request: Request, body: SearchIn) -> Json:
     desk = desk_of(request)
     asked = request_record(body, desk.shop.settings.search.limit, request_id_of(request))
-    return await desk.run(lambda: _document(desk, desk.search(asked), details=body.details))
+    return await desk.run(lambda: _found(desk, desk.search(asked, body.cursor), details=body.details))
 
 
 async def _similar(request: Request, body: SimilarIn) -> Json:
@@ -123,6 +142,11 @@ async def _similar(request: Request, body: SimilarIn) -> Json:
         raise NotFoundError("There is no such item.", where="item", cure="Add it with POST /v1/items first.")
     asked = request_record(body, desk.shop.settings.recommend.limit, request_id_of(request))
     return await desk.run(lambda: _document(desk, desk.similar(asked), details=body.details))
+
+
+def _found(desk: Desk, answer: SearchAnswer, *, details: bool) -> Json:
+    items = desk.shop.store.catalogue.get([hit.item for hit in answer.hits]) if details else None
+    return Json(search_document(answer, items))
 
 
 def _document(desk: Desk, answer: records.Answer, *, details: bool) -> Json:

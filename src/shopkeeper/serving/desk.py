@@ -14,10 +14,12 @@ from shopkeeper.serving.impressions import ImpressionLog
 from shopkeeper.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
+    from shopkeeper.tasks.answers import SearchAnswer
     from shopkeeper.tasks.shop import Shop
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A", bound=Answer)
 
 
 class Desk:
@@ -38,9 +40,9 @@ class Desk:
             self._pool, lambda: context.run(function, *args, **kwargs)
         )
 
-    def search(self, request: Request) -> Answer:
+    def search(self, request: Request, cursor: str = "") -> SearchAnswer:
         """Search; what is shown is logged."""
-        return self._answered("search", self.shop.search(request))
+        return self._answered("search", self.shop.search(request, cursor))
 
     def recommend(self, request: Request) -> Answer:
         """Recommend; what is shown is logged."""
@@ -68,7 +70,7 @@ class Desk:
         if self._impressions:
             self._impressions.close()
 
-    def _answered(self, task: str, answer: Answer) -> Answer:
+    def _answered(self, task: str, answer: A) -> A:
         self.metrics.answers.labels(task).observe(answer.seconds)
         if not answer.hits:
             self.metrics.empty.labels(task).inc()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Any
 
-import numpy as np
 from fastapi import APIRouter, Body, Query, Request
 
 from shopkeeper import records
-from shopkeeper.ranking.rules import Rulebook, Ruled, applied, situation_of
+from shopkeeper.ranking.rules import Rulebook, situation_of
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.serving.api import desk_of
 from shopkeeper.serving.auth import Scope
@@ -131,31 +129,22 @@ def _preview(shop: Shop, body: PreviewIn, drafts: list[Rule]) -> dict[str, Any]:
         limit=_CANDIDATES,
         time=aware(body.time) or records.now(),
     )
+    ruled = shop.preview(asked, book)
+    plain = shop.preview(asked, Rulebook((), terms))
     customer = shop.store.customers.get([body.customer]).get(body.customer) if body.customer else None
     situation = situation_of(asked, customer)
-    found = shop.search(replace(asked, query=book.query(situation)))
-    rows = shop.shelf.rows(hit.item for hit in found.hits)
-    scores = np.array([hit.score for hit in found.hits], dtype=np.float32)
-    allowed = shop.shelf.allowed(asked.filters) & shop.shelf.showable()
-    ruled = applied(book, situation, rows, scores, shop.shelf, allowed)
+    place = {hit.item: number for number, hit in enumerate(plain.hits, start=1)}
     return {
         "query": book.query(situation),
         "fired": [{"id": rule.id, "name": rule.name} for rule in book.firing(situation)],
         "redirect": ruled.redirect,
         "banner": {"text": ruled.banner.text, "link": ruled.banner.link} if ruled.banner else None,
-        "hits": _hits(shop, ruled, [hit.item for hit in found.hits], body.limit),
-        "total": len(ruled.rows),
+        "hits": [
+            {"item": hit.item, "score": hit.score, "pinned": hit.item in ruled.pinned, "before": place.get(hit.item)}
+            for hit in ruled.hits[: body.limit]
+        ],
+        "total": ruled.total,
     }
-
-
-def _hits(shop: Shop, ruled: Ruled, before: list[str], limit: int) -> list[dict[str, Any]]:
-    place = {item: number for number, item in enumerate(before, start=1)}
-    shown = [(shop.shelf.items[row], row) for row in ruled.rows[:limit].tolist()]
-    return [
-        {"item": item.id, "score": float(score), "pinned": row in ruled.pinned, "before": place.get(item.id)}
-        for (item, row), score in zip(shown, ruled.scores, strict=False)
-        if item is not None  # taken off while this was being answered
-    ]
 
 
 def _counts(changes: Changes) -> dict[str, int]:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shopkeeper.errors import ForbiddenError, InputError, NotFoundError, ShopkeeperError, StoreError
+from shopkeeper.tasks.paging import StaleCursorError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ _CURES = {
     403: "Use a key with the scope that this needs.",
     404: "See /v1/openapi.json for what exists.",
     405: "See /v1/openapi.json for the methods of this address.",
+    410: "Begin at the first page again.",
     413: "Send less at once, or raise serve.body_limit.",
     429: "Wait as long as Retry-After says.",
     500: "Look for the request id in the server's log.",
@@ -120,6 +122,8 @@ def _status(error: ShopkeeperError) -> int:
             return 404
         case ForbiddenError():
             return 403
+        case StaleCursorError():
+            return 410
         case InputError():
             return 400
         case StoreError():

@@ -52,7 +52,6 @@ class AnswerOut(BaseModel):
     offset: int
     model: str
     facets: dict[str, dict[str, int]]
-    understood: dict[str, str | int | float | bool]
     seconds: float
 
 
@@ -113,7 +112,6 @@ def answer_document(answer: Answer, items: Mapping[str, Item] | None = None) -> 
         "offset": answer.request.offset,
         "model": answer.model,
         "facets": answer.facets,
-        "understood": answer.understood,
         "seconds": round(answer.seconds, 6),
     }
 

@@ -43,7 +43,9 @@ Long = Annotated[str, Field(max_length=100_000), AfterValidator(_without_nul)]
 Query = Annotated[str, Field(max_length=500), AfterValidator(_words)]
 Path = Annotated[list[Short], Field(max_length=20), BeforeValidator(_path)]
 Language = Annotated[str, Field(pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$")]
-Sort = Literal["relevance", "price_asc", "price_desc", "newest", "popular"]
+Sort = Literal["relevance", "price_asc", "price_desc", "newest", "popular", "rating"]
+Ignored = Annotated[list[Short], Field(max_length=50, description="Keys of chips that the customer took back.")]
+Cursor = Annotated[str, Field(max_length=100, description="`cursor` of the page before; takes the place of offset.")]
 
 
 class Strict(BaseModel):
@@ -165,6 +167,8 @@ class SearchQuery(_Asked):
     price_min: float | None = Field(default=None, ge=0)
     price_max: float | None = Field(default=None, ge=0)
     sellable: bool = True
+    ignore: Ignored = []
+    cursor: Cursor = ""
 
     @field_validator("attribute")
     @classmethod
@@ -193,7 +197,7 @@ class SearchQuery(_Asked):
             }
         )
         shared = {name: getattr(self, name) for name in _Asked.model_fields}
-        return SearchIn(query=self.q, filters=filters, **shared)
+        return SearchIn(query=self.q, filters=filters, ignore=self.ignore, cursor=self.cursor, **shared)
 
 
 class SearchIn(_Asked):
@@ -201,6 +205,16 @@ class SearchIn(_Asked):
 
     query: Query = ""
     filters: FiltersIn = FiltersIn()
+    ignore: Ignored = []
+    cursor: Cursor = ""
+
+
+class SuggestQuery(Strict):
+    """What was typed so far."""
+
+    q: Query = ""
+    customer: OptionalId = ""
+    limit: int = Field(default=5, ge=1, le=20, description="Lines of each kind at most.")
 
 
 class RecommendIn(_Asked):
@@ -232,6 +246,7 @@ def request_record(body: SearchIn | RecommendIn | SimilarIn, limit: int, request
     return Request(
         id=request_id,
         query=body.query if isinstance(body, SearchIn) else "",
+        ignore=tuple(body.ignore) if isinstance(body, SearchIn) else (),
         items=items,
         filters=body.filters.record(),
         limit=body.limit or limit,

@@ -21,8 +21,6 @@ from shopkeeper.tasks.variants import Groups
 _VALUES = 50
 """Values of a facet at most."""
 _ATTRIBUTES, _ATTRIBUTE_VALUES = 4, 12
-_FEW = 2_000
-"""Up to this many rows, attributes are counted as well: they are read item by item."""
 _LOOK = 60
 """Leading rows that decide which attributes are worth counting."""
 _RANGES = 4
@@ -158,28 +156,6 @@ class FacetCounter:
 
 _Field = tuple[str, str]
 """``brand``, ``category``, ``price``, ``rating`` with an empty name, or ``attribute`` with its name."""
-
-
-def count_facets(shelf: Shelf, rows: Rows) -> dict[str, Mapping[str, int]]:
-    """Counts over `rows`, most frequent first.
-
-    Returns:
-        ``brand``, ``category`` (paths joined by `` > ``), ``price`` (``low-high``, the ends belong to both neighbours'
-        filters but are counted once) and, for up to 2,000 rows, the commonest attributes under their own names.
-    """
-    if not len(rows):
-        return {}
-    facets: dict[str, Mapping[str, int]] = {
-        "brand": _coded(shelf.brand_codes[rows], shelf.brands),
-        "category": _coded(shelf.category_codes[rows], shelf.categories),
-        "price": price_ranges(shelf.prices[rows]),
-    }
-    if len(rows) <= _FEW:
-        names = [name for name in _common_attributes(shelf, rows) if name not in facets]
-        for name, counts in shelf.attribute_counts(rows, names).items():
-            if len(counts) > 1:
-                facets[name] = dict(list(counts.items())[:_ATTRIBUTE_VALUES])
-    return {name: counts for name, counts in facets.items() if counts}
 
 
 def price_ranges(prices: NDArray[np.floating], keys: Keys = None) -> dict[str, int]:

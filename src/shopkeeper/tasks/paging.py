@@ -37,7 +37,7 @@ def next_cursor(request: Request, total: int, version: str) -> str:
 
 def cursor(request: Request, version: str) -> str:
     """The cursor of the page that begins at `request.offset`: 28 letters, digits, ``-`` and ``_``."""
-    body = min(request.offset, _DEEPEST).to_bytes(_OFFSET) + _print(version) + _print(_ranking(request))
+    body = min(request.offset, _DEEPEST).to_bytes(_OFFSET) + _print(version) + _print(ranking_of(request))
     return base64.urlsafe_b64encode(body + _sum(body)).decode()
 
 
@@ -50,7 +50,7 @@ def turned(request: Request, token: str, version: str) -> Request:
     """
     body = _body(token)
     offset, of_version, of_request = body[:_OFFSET], body[_OFFSET : _OFFSET + _PRINT], body[_OFFSET + _PRINT :]
-    if of_request != _print(_ranking(request)):
+    if of_request != _print(ranking_of(request)):
         raise InputError(
             "This cursor belongs to another search.",
             where="cursor",
@@ -76,7 +76,7 @@ def _body(token: str) -> bytes:
     return body
 
 
-def _ranking(request: Request) -> str:
+def ranking_of(request: Request) -> str:
     """Everything of a request that decides which items come in which order."""
     filters = request.filters
     return repr(

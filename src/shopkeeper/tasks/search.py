@@ -1,32 +1,67 @@
-"""Search: words in, items out. Without words it is browsing: what sells, or what is new, under the same filters."""
+"""Search: words in, items out. Without words it is browsing: what sells, or what is new, under the same filters.
+
+One flow for every caller: rules may redirect or rewrite the query; the query is read; candidates are found and ranked;
+rules pin, boost and hide; variants of one product fold into one hit; a page is cut. Everything that decides an order
+happens before the page is cut, so pages never repeat or miss an item.
+"""
 
 from __future__ import annotations
 
-import threading
 import time
 import unicodedata
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from shopkeeper.errors import InputError
 from shopkeeper.models.text import Floats
-from shopkeeper.records import Answer, Hit, Item, Reason, Request
-from shopkeeper.retrieval.hybrid import Found, HybridIndex
+from shopkeeper.ranking.rules import Rulebook, Ruled, applied, situation_of
+from shopkeeper.records import Customer, Event, Filters, Hit, Item, Reason, Request
+from shopkeeper.retrieval.analysis import terms
+from shopkeeper.retrieval.highlights import highlights
 from shopkeeper.retrieval.lexical import matched_words
-from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
-from shopkeeper.tasks.facets import count_facets, leading
+from shopkeeper.retrieval.shelf import Mask, Shelf
+from shopkeeper.retrieval.understanding.language import Language, Wording
+from shopkeeper.retrieval.understanding.nouns import Understood
+from shopkeeper.tasks.answers import SearchAnswer
+from shopkeeper.tasks.facets import FacetCounter, Facets, leading
+from shopkeeper.tasks.finding import Finder, Ranked
+from shopkeeper.tasks.latest import Latest
+from shopkeeper.tasks.paging import next_cursor, ranking_of, turned
+from shopkeeper.tasks.relaxing import Relaxation, relaxed
+from shopkeeper.tasks.variants import Groups, Products, products
 
-SORTS = ("relevance", "price_asc", "price_desc", "newest", "popular")
+SORTS = ("relevance", "price_asc", "price_desc", "newest", "popular", "rating")
 """Orders that a request may ask for."""
 
 _LONGEST_QUERY = 400
 """Characters of a query that are read."""
-_REMEMBERED = 2_000
-"""Query vectors kept."""
+_FEW = 3
+"""Below so many hits, ways to find more are told."""
+_PAST = 50
+"""Events of a customer that their taste is read from."""
 _RELEVANT = 0.5
-"""Share of the best score that an item must reach to be shown in an order other than relevance."""
+"""Share of the best fused score that an item must reach to be shown in an order other than relevance."""
+_KEPT = 256
+"""Rankings kept for the next pages."""
+
+Recent = Callable[[str, str, int], Sequence[Event]]
+"""(customer, session, limit) -> their latest events, newest last."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    """All hits of a request, in order, before a page is cut."""
+
+    understood: Understood
+    unsure: tuple[Wording, ...]
+    listed: Products
+    scores: dict[int, float]
+    ranked: Ranked | None
+    ruled: Ruled
+    facets: Facets
+    total: int
 
 
 class SearchTask:
@@ -34,104 +69,188 @@ class SearchTask:
 
     Args:
         shelf: The items, kept up to date by whoever owns it.
-        index: Their words and meanings, over the same rows.
+        finder: Finds and ranks them.
+        language: Understands queries; kept up to date like the shelf.
+        recent: What a customer or session did lately; for their taste.
+        customer: What the shop knows of a customer; for rules about segments.
         popularity: float32 (rows,) or shorter, how much each row sells; None when nothing is known. Assign a newer array
             at any time.
         model: Name and version, for impressions.
     """
 
     def __init__(
-        self, shelf: Shelf, index: HybridIndex, *, popularity: Floats | None = None, model: str = "search"
+        self,
+        shelf: Shelf,
+        finder: Finder,
+        language: Language,
+        *,
+        recent: Recent = lambda _customer, _session, _limit: (),
+        customer: Callable[[str], Customer | None] = lambda _id: None,
+        popularity: Floats | None = None,
+        model: str = "search",
     ) -> None:
         self.shelf = shelf
-        self.index = index
+        self.finder = finder
+        self.language = language
+        self.rules = Rulebook((), terms)
         self.popularity = popularity
         self.model = model
-        self._vectors = _Remembered(_REMEMBERED)
+        self.version = model
+        self.groups = Groups(shelf.items)
+        self.facets = FacetCounter(shelf, groups=self.groups)
+        self._recent = recent
+        self._customer = customer
+        self._kept: Latest[_Ranking] = Latest(_KEPT)
 
-    def answer(self, request: Request) -> Answer:
+    def put(self, row: int, item: Item) -> None:
+        """Take up what an item is now; the shelf and the index have it already."""
+        self.language.put(item)
+        self.groups.put(row, item)
+        self.facets.put(row, item)
+
+    def answer(self, request: Request, cursor: str = "", *, rules: Rulebook | None = None) -> SearchAnswer:
         """One page of what the request asks for. Sold-out and hidden items never pass.
 
+        Args:
+            request: What is asked.
+            cursor: Of an earlier answer; takes the place of `request.offset`.
+            rules: Others than those in force, for a preview.
+
         Raises:
-            InputError: The order, limit or offset makes no sense.
+            InputError: The order, limit, offset or cursor makes no sense.
         """
         began = time.perf_counter()
         _check(request)
-        query = clean(request.query)
-        mask = self._allowed(request)
-        if query:
-            found = self._found(query, mask)
-            rows = found.rows if request.sort == "relevance" else _relevant(found)
+        if cursor:
+            request = turned(request, cursor, self.version)
+        key = f"{self.version}\n{ranking_of(request)}\n{request.offset + request.limit if not request.query else ''}"
+        ranking = self._kept.get(key) if request.offset and rules is None else None
+        if ranking is None:
+            ranking = self._ranking(request, self.rules if rules is None else rules)
+            if rules is None:
+                self._kept.put(key, ranking)
+        return self._answered(request, ranking, began)
+
+    def _ranking(self, request: Request, rules: Rulebook) -> _Ranking:
+        customer = self._customer(request.customer) if request.customer else None
+        situation = situation_of(request, customer)
+        understood, unsure = self.language.read(clean(rules.query(situation)), request.ignore)
+        sort = understood.sort if request.sort == "relevance" and understood.sort else request.sort
+        chosen = _both(request.filters, understood.filters)
+        stars = next((float(one.value) for one in understood.preferences if one.field == "rating"), None)
+        wide = self._allowed(replace(chosen, brands=(), categories=(), price_min=None, price_max=None, attributes={}))
+        wide = rules.allowed(situation, self.shelf, wide)
+        mask = wide & self._allowed(chosen) if _narrows(chosen) else wide
+        if stars is not None and self.facets.ratings is not None:
+            mask = mask & (np.pad(self.facets.ratings, (0, len(mask)))[: len(mask)] >= stars)
+        ranked, whole = None, False
+        if understood.words:
+            past = self._recent(request.customer, request.session, _PAST) if request.customer or request.session else ()
+            ranked = self.finder.find(understood, mask, request.time.timestamp(), past)
+            rows, scores, everything = ranked.rows, ranked.scores, ranked.rows
+            if _narrows(chosen) or stars is not None:
+                everything = np.union1d(rows, self.finder.candidates(understood, wide))
+            if sort != "relevance":
+                near = ranked.words + ranked.meaning
+                rows = leading(rows[near >= _RELEVANT * near.max()], self._keys(sort), len(rows)) if len(rows) else rows
+                scores = np.zeros(len(rows), dtype=np.float32)
         else:
-            found, rows = None, np.flatnonzero(mask)
-        page = self._page(request, rows, ranked=found is not None)
-        return Answer(
+            everything, rows = np.flatnonzero(wide), np.flatnonzero(mask)
+            whole = bool(rules.firing(situation)) or self.groups.any
+            count = len(rows) if whole else min(len(rows), request.offset + request.limit)
+            rows = leading(rows, self._keys(sort), count)
+            scores = (1 / (1 + np.arange(len(rows)))).astype(np.float32)
+        ruled = applied(rules, replace(situation, ranked=sort == "relevance"), rows, scores, self.shelf, mask)
+        listed = products(ruled.rows, self.groups)
+        facets = self.facets.count(everything, chosen, stars=stars)
+        total = len(listed) if understood.words or whole else facets.total
+        held = dict(zip(ruled.rows.tolist(), ruled.scores.tolist(), strict=True))
+        return _Ranking(understood, unsure, listed, held, ranked, ruled, facets, total)
+
+    def _answered(self, request: Request, ranking: _Ranking, began: float) -> SearchAnswer:
+        understood, ranked = ranking.understood, ranking.ranked
+        start, stop = request.offset, request.offset + request.limit
+        places = range(min(start, len(ranking.listed)), min(stop, len(ranking.listed)))
+        page = [(place, int(ranking.listed.rows[place])) for place in places]
+        items = [(place, row, item) for place, row in page if (item := self.shelf.items[row]) is not None]
+        searched = " ".join([understood.words, *(text for text, _ in understood.variants)])
+        ids = self.shelf.items
+        variants = {
+            item.id: tuple(other.id for row in ranking.listed.others(place).tolist() if (other := ids[row]) is not None)
+            for place, _, item in items
+        }
+        return SearchAnswer(
             request=request,
-            hits=tuple(self._hits(request, query, page, found)),
-            total=len(rows),
+            hits=tuple(self._hit(request, ranking, row, item) for _, row, item in items),
+            total=ranking.total,
             model=self.model,
-            facets=count_facets(self.shelf, rows),
-            understood={"query": query} if query != request.query else {},
+            facets=ranking.facets.counts,
             seconds=time.perf_counter() - began,
+            read=understood,
+            instead=ranking.unsure[0].text if ranking.unsure else "",
+            found=ranking.total > 0 and (ranked is None or self.finder.answers(ranked)),
+            relaxations=self._relaxations(request, understood, ranking.total),
+            prices=ranking.facets.prices,
+            banner=ranking.ruled.banner,
+            redirect=ranking.ruled.redirect,
+            fired=ranking.ruled.fired,
+            pinned=frozenset(item.id for _, row, item in items if row in ranking.ruled.pinned),
+            variants={item: others for item, others in variants.items() if others},
+            marks={item.id: highlights(item, searched) for _, _, item in items} if understood.words else {},
+            cursor=next_cursor(request, ranking.total, self.version),
         )
 
-    def _allowed(self, request: Request) -> Mask:
-        passing, showable = self.shelf.allowed(request.filters), self.shelf.showable()
-        width = min(len(passing), len(showable))  # the shelf may have grown in between
-        return passing[:width] & showable[:width]
+    def _relaxations(self, request: Request, understood: Understood, total: int) -> tuple[Relaxation, ...]:
+        if total >= _FEW or request.offset:
+            return ()
 
-    def _found(self, query: str, mask: Mask) -> Found:
-        key = query.lower()
-        vector = self._vectors.get(key)
-        if vector is None:
-            vector = self.index.encode(query)
-            self._vectors.put(key, vector)
-        return self.index.search(query, vector, mask)
+        def count(other: Request) -> int:
+            read, _ = self.language.read(clean(other.query), other.ignore)
+            return self.finder.count(read, self._allowed(_both(other.filters, read.filters)))
 
-    def _page(self, request: Request, rows: Rows, *, ranked: bool) -> Rows:
-        stop = request.offset + request.limit
-        if request.sort == "relevance" and ranked:
-            return rows[request.offset : stop]
-        return leading(rows, self._keys(request.sort), stop)[request.offset :]
+        return relaxed(request, count, found=total, understood=understood, weigh=self.finder.index.lexical.bound)
+
+    def _allowed(self, filters: Filters) -> Mask:
+        mask = self.shelf.allowed(filters)
+        mask &= self.shelf.showable()[: len(mask)]
+        return mask
 
     def _keys(self, sort: str) -> Sequence[Floats | np.ndarray]:
         """What to order by, highest first, the next one deciding between equals."""
-        created = self.shelf.created
-        popularity = self._popularity(len(self.shelf))
+        width = len(self.shelf)
+        created, popularity = self.shelf.created, _padded(self.popularity, width)
         if sort == "price_asc":
             return (-self.shelf.prices, popularity)
         if sort == "price_desc":
             return (self.shelf.prices, popularity)
         if sort == "newest":
             return (created, popularity)
+        if sort == "rating":
+            return (_padded(self.facets.ratings, width), popularity)
         return (popularity, created)
 
-    def _popularity(self, width: int) -> Floats:
-        known = self.popularity
-        if known is None:
-            return np.zeros(width, dtype=np.float32)
-        return np.pad(known[:width], (0, max(0, width - len(known))))
-
-    def _hits(self, request: Request, query: str, page: Rows, found: Found | None) -> list[Hit]:
-        place = {} if found is None else {int(row): n for n, row in enumerate(found.rows)}
-        hits = []
-        for rank, row in enumerate(page.tolist()):
-            item = self.shelf.items[row]
-            if item is None:  # taken off while this was being answered
-                continue
-            if found is None:
-                reasons = self._standing(row, request.sort) if request.explain else ()
-                hits.append(Hit(item=item.id, score=1 / (1 + request.offset + rank), reasons=reasons))
-                continue
-            at = place[row]
-            parts = {"lexical": float(found.words[at]), "vectors": float(found.meaning[at])}
-            reasons = explained(query, item, parts, float(found.cosine[at])) if request.explain else ()
-            contributions = parts if request.explain else {}
-            hits.append(Hit(item=item.id, score=float(found.scores[at]), reasons=reasons, contributions=contributions))
-        return hits
+    def _hit(self, request: Request, ranking: _Ranking, row: int, item: Item) -> Hit:
+        score = ranking.scores[row]
+        if not request.explain:
+            return Hit(item=item.id, score=score)
+        if row in ranking.ruled.pinned:
+            chosen = Reason(kind="pinned", text={"en": "Chosen by the shop", "zh": "店铺精选"})
+            return Hit(item=item.id, score=score, reasons=(chosen,))
+        ranked = ranking.ranked
+        places = np.flatnonzero(ranked.rows == row) if ranked is not None else np.zeros(0)
+        if ranked is None or not len(places):
+            return Hit(item=item.id, score=score, reasons=self._standing(row, request.sort))
+        at = int(places[0])
+        parts = {"lexical": float(ranked.words[at]), "vectors": float(ranked.meaning[at])}
+        reasons = explained(ranking.understood.words, item, parts, float(ranked.cosine[at]))
+        if ranked.taste[at] > 0:
+            parts["taste"] = float(ranked.taste[at])
+            reasons += (Reason(kind="taste", text={"en": "Close to what you looked at", "zh": "与您看过的商品相近"}),)
+        parts["ranker"] = score - sum(parts.values())
+        return Hit(item=item.id, score=score, reasons=reasons, contributions=parts)
 
     def _standing(self, row: int, sort: str) -> tuple[Reason, ...]:
-        if sort in ("relevance", "popular") and self._popularity(len(self.shelf))[row] > 0:
+        if sort in ("relevance", "popular") and _padded(self.popularity, row + 1)[row] > 0:
             return (Reason(kind="popular", text={"en": "Popular in this shop", "zh": "本店热卖"}),)
         if sort == "newest" and self.shelf.created[row] > 0:
             return (Reason(kind="new", text={"en": "New in the shop", "zh": "新品上架"}),)
@@ -163,33 +282,27 @@ def explained(query: str, item: Item, parts: Mapping[str, float], cosine: float)
     return tuple(reasons)
 
 
-class _Remembered:
-    """The vectors of the latest queries."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: OrderedDict[str, Floats] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> Floats | None:
-        with self._lock:
-            vector = self._kept.get(key)
-            if vector is not None:
-                self._kept.move_to_end(key)
-            return vector
-
-    def put(self, key: str, vector: Floats) -> None:
-        with self._lock:
-            self._kept[key] = vector
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
+def _both(chosen: Filters, read: Filters) -> Filters:
+    """What the customer chose and what their query says: the narrower price; items that either leaves out."""
+    lows = [low for low in (chosen.price_min, read.price_min) if low is not None]
+    highs = [high for high in (chosen.price_max, read.price_max) if high is not None]
+    return replace(
+        chosen,
+        price_min=max(lows, default=None),
+        price_max=min(highs, default=None),
+        exclude=(*chosen.exclude, *read.exclude),
+    )
 
 
-def _relevant(found: Found) -> Rows:
-    if not len(found):
-        return found.rows
-    near: Rows = found.rows[found.scores >= _RELEVANT * found.scores[0]]
-    return near
+def _narrows(filters: Filters) -> bool:
+    prices = filters.price_min is not None or filters.price_max is not None
+    return bool(filters.brands or filters.categories or filters.attributes) or prices
+
+
+def _padded(known: Floats | None, width: int) -> Floats:
+    if known is None:
+        return np.zeros(width, dtype=np.float32)
+    return np.pad(known[:width], (0, max(0, width - len(known))))
 
 
 def _check(request: Request) -> None:

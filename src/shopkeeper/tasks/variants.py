@@ -24,6 +24,11 @@ class Groups:
             if item is not None and item.group:
                 self.put(row, item)
 
+    @property
+    def any(self) -> bool:
+        """Is there any group at all?"""
+        return len(self._names.values) > 1
+
     def put(self, row: int, item: Item) -> None:
         """Set the group of a row, known or new. Rows that were never put stand alone."""
         if row >= len(self._of_row):

@@ -19,7 +19,7 @@ _CHOICES = 12
 _BRANDS = 8
 _DEEPEST = 10_000
 _ATTRIBUTES, _FEW = 4, 8
-_OWN = ("brand", "category", "price")
+_OWN = ("brand", "category", "price", "rating")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,106 @@
+"""The shop's own language: everything that understands a query, kept up to date item by item behind one door.
+
+Other wordings of a query come from spelling, pinyin and synonyms. One that mends words which the shop does not know at all,
+and is sure, takes the query's place; any other is searched beside it, so a query that is right as it stands loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from shopkeeper.records import Item
+from shopkeeper.retrieval.understanding.nouns import Chip, Understood
+from shopkeeper.retrieval.understanding.pinyin import PinyinIndex
+from shopkeeper.retrieval.understanding.reader import QueryReader
+from shopkeeper.retrieval.understanding.spelling import Speller
+from shopkeeper.retrieval.understanding.synonyms import Synonyms
+from shopkeeper.retrieval.understanding.vocabulary import Vocabulary
+
+SURE, LIKELY = 0.6, 0.3
+"""Certainty from which on another wording takes the place of what was typed, and from which on it is searched beside it."""
+_VARIANTS = 3
+_LONGEST = 120
+"""Characters of a query that are looked at for other wordings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """Another way to write a query.
+
+    Attributes:
+        kind: ``spelling``, ``pinyin`` or ``synonym``.
+        text: The whole query in other words.
+        certainty: In [0, 1].
+    """
+
+    kind: str
+    text: str
+    certainty: float
+
+
+class Language:
+    """Reads the queries of one shop. Reading beside one writer is safe.
+
+    Args:
+        items: What is in the catalogue now.
+        synonyms: Approved ones.
+    """
+
+    def __init__(self, items: Iterable[Item] = (), synonyms: Synonyms | None = None) -> None:
+        self.vocabulary = Vocabulary()
+        self.synonyms = synonyms or Synonyms({})
+        self.pinyin = PinyinIndex(self.vocabulary)
+        self._reader = QueryReader()
+        self._speller = Speller(self.vocabulary)
+        for item in items:
+            self.put(item)
+
+    def put(self, item: Item) -> None:
+        """Learn an item; one with the same id is forgotten first, but its words stay known."""
+        self._reader.put(item)
+        self.vocabulary.put_item(item)
+
+    def drop(self, item: str) -> None:
+        """Forget the item of an id; its words stay known."""
+        self._reader.drop(item)
+
+    def read(self, query: str, ignore: Collection[str] = ()) -> tuple[Understood, tuple[Wording, ...]]:
+        """What a query means, and other wordings that were too unsure to search for: what to ask "did you mean" about.
+
+        Args:
+            query: As typed; anything at all.
+            ignore: Keys of chips that the customer took away.
+        """
+        understood = self._reader.read(query, ignore)
+        if not understood.words or len(understood.words) > _LONGEST:
+            return understood, ()
+        mended = [wording for wording in self._mended(understood.words) if wording.kind not in ignore]
+        chips = [*understood.chips]
+        if mended and mended[0].certainty >= SURE:
+            best, *mended = mended
+            chips.append(_chip(best, understood.words))
+            read = self._reader.read(best.text, ignore)
+            understood = replace(understood, words=best.text, preferences=read.preferences, language=read.language)
+        alike: list[Wording] = []
+        if "synonym" not in ignore:
+            alike = [Wording("synonym", text, share) for text, share in self.synonyms.expand(understood.words)]
+            chips += [_chip(wording, understood.words) for wording in alike[:1]]
+        beside = [wording for wording in mended if wording.certainty >= LIKELY] + alike
+        beside.sort(key=lambda wording: -wording.certainty)
+        variants = tuple((wording.text, wording.certainty) for wording in beside[:_VARIANTS])
+        return replace(understood, variants=variants, chips=tuple(chips)), tuple(mended)
+
+    def _mended(self, words: str) -> list[Wording]:
+        """Words put right, the surest first."""
+        found = [Wording("spelling", mended.text, mended.certainty) for mended in self._speller.corrections(words)]
+        found += [Wording("pinyin", text, certainty) for text, certainty in self.pinyin.read(words)]
+        return sorted(found, key=lambda wording: -wording.certainty)
+
+
+def _chip(wording: Wording, words: str) -> Chip:
+    if wording.kind == "synonym":
+        text = {"en": f"also: {wording.text}", "zh": f"同时搜索：{wording.text}"}
+    else:
+        text = {"en": f"showing: {wording.text}", "zh": f"按此搜索：{wording.text}"}
+    return Chip(key=wording.kind, kind=wording.kind, words=words, text=text)

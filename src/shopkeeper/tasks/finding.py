@@ -1,0 +1,216 @@
+"""From an understood query to a ranked list: candidates, their features, the ranker, the customer's taste, what is no answer.
+
+Other wordings of a query are searched beside it. A candidate is judged by the wording that it holds most of, so a synonym
+lifts what it finds and lowers nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shopkeeper.models.text import Floats
+from shopkeeper.ranking.features import NAMES, Asked, Known, features
+from shopkeeper.ranking.ranker import Confidence, Ranker, standardised
+from shopkeeper.ranking.taste import taste
+from shopkeeper.records import Event
+from shopkeeper.retrieval.hybrid import Found, HybridIndex
+from shopkeeper.retrieval.lexical import query_terms
+from shopkeeper.retrieval.shelf import Mask, Rows, Scores, Shelf
+from shopkeeper.retrieval.understanding.nouns import Understood
+from shopkeeper.tasks.latest import Latest
+
+DEPTH = 300
+"""Candidates that the ranker judges; the rest stay behind them as the fusion put them."""
+_REMEMBERED = 2_000
+_FUSED, _COVERAGE = NAMES.index("fused"), NAMES.index("coverage")
+_PREFERRED = np.float32(0.25)
+"""What all that was read out of a query adds to a candidate that has it, in deviations, where no ranker was learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """Candidates of a query, best first; all arrays have one entry a candidate.
+
+    Attributes:
+        rows: int64 (n,).
+        scores: float32 (n,), falling.
+        words, meaning, cosine: float32 (n,), see `Found`; taken from the wording by which the candidate was judged.
+        taste: float32 (n,), what the customer's taste added.
+        sure: Probability that an answer is among them; None where nothing was learnt about that.
+    """
+
+    rows: Rows
+    scores: Scores
+    words: Scores
+    meaning: Scores
+    cosine: Scores
+    taste: Scores
+    sure: float | None = None
+
+    def __len__(self) -> int:
+        """Number of candidates."""
+        return len(self.rows)
+
+
+class Finder:
+    """Finds and ranks over one shelf and its index.
+
+    Args:
+        shelf: The items, kept up to date by whoever owns it.
+        index: Their words and meanings, over the same rows.
+        ranker: Learnt by `recipes.search`; None leaves the fusion's order.
+        confidence: Likewise; None cuts by `index.fusion.floor` alone.
+        personal: What the customer's taste weighs, in deviations of the score; 0 switches it off.
+    """
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        index: HybridIndex,
+        *,
+        ranker: Ranker | None = None,
+        confidence: Confidence | None = None,
+        personal: float = 0.0,
+    ) -> None:
+        self.shelf = shelf
+        self.index = index
+        self.ranker = ranker
+        self.confidence = confidence
+        self.personal = personal
+        self.known = Known()
+        self._vectors: Latest[Floats] = Latest(_REMEMBERED)
+
+    def find(self, understood: Understood, mask: Mask, time: float, past: Sequence[Event] = ()) -> Ranked:
+        """All candidates of a query, ranked.
+
+        Args:
+            understood: Its words, other wordings and preferences.
+            mask: bool (rows,), which rows may be found.
+            time: Now, in seconds since 1970.
+            past: What the customer did, newest last.
+        """
+        judged = [self._judged(text, share, understood, mask, time) for text, share in _wordings(understood)]
+        found, table = judged[0] if len(judged) == 1 else _merged(judged)
+        found, table = self._held(found, table, understood.exclude)
+        if not len(found):
+            nothing = np.zeros(0, dtype=np.float32)
+            return Ranked(
+                found.rows, nothing, nothing, nothing, nothing, nothing, None if self.confidence is None else 0.0
+            )
+        sure, keep = self._answers(found, table)
+        found, table = found.at(np.flatnonzero(keep)), table[keep[: len(table)]]
+        scores = self._scores(found, table)
+        liking = taste(past, found.rows, self.shelf, self.index.vectors) if self.personal and past else None
+        added = np.zeros(len(found), dtype=np.float32)
+        if liking is not None and len(found):
+            added = (np.float32(self.personal) * standardised(liking)).astype(np.float32)
+            scores = scores + added
+        order = np.lexsort((found.rows, -scores))
+        found = found.at(order)
+        return Ranked(found.rows, scores[order], found.words, found.meaning, found.cosine, added[order], sure)
+
+    def answers(self, ranked: Ranked) -> bool:
+        """Whether the candidates probably hold an answer, as far as that was learnt."""
+        return self.confidence is None or ranked.sure is None or ranked.sure >= self.confidence.answer
+
+    def candidates(self, understood: Understood, mask: Mask) -> Rows:
+        """Rows that a query might find, unranked: for counting what other choices would bring."""
+        return self.index.search(understood.words, self.vector(understood.words), mask).rows
+
+    def count(self, understood: Understood, mask: Mask) -> int:
+        """How many rows a query would find, by its words alone: cheap, for trying what to give up."""
+        if not understood.words:
+            return int(np.count_nonzero(mask))
+        rows, _ = self.index.lexical.search(understood.words, DEPTH, mask)
+        held = self.index.lexical.matches(understood.words, rows)["text"]
+        wanted = len(query_terms(understood.words))
+        return int(np.count_nonzero(np.bincount(held.row, minlength=len(rows)) >= wanted))
+
+    def vector(self, text: str) -> Floats:
+        """The vector of a query, float32 (d,), remembered."""
+        key = text.casefold()
+        vector = self._vectors.get(key)
+        if vector is None:
+            vector = self.index.encode(text)
+            self._vectors.put(key, vector)
+        return vector
+
+    def _judged(self, text: str, share: float, understood: Understood, mask: Mask, time: float) -> tuple[Found, Floats]:
+        """Candidates of one wording and the features of the first `DEPTH`, weighed by the share of the wording."""
+        vector = self.vector(text)
+        found = self.index.search(text, vector, mask)
+        first = found.at(np.arange(min(len(found), DEPTH)))
+        asked = Asked(
+            query=text,
+            vector=vector,
+            preferences=[(one.field, one.value, one.certainty) for one in understood.preferences],
+            time=time,
+            known=self.known.of(text, first.rows, self.shelf),
+        )
+        table = features(self.index, self.shelf, asked, first)
+        if share < 1:
+            table[:, [_FUSED, _COVERAGE]] *= np.float32(share)
+            found = Found(
+                found.rows, found.scores * np.float32(share), found.words, found.meaning, found.bm25, found.cosine
+            )
+        return found, table
+
+    def _held(self, found: Found, table: Floats, exclude: Sequence[str]) -> tuple[Found, Floats]:
+        """Without the candidates that hold an excluded wording."""
+        keep = np.ones(len(found), dtype=np.bool_)
+        for unwanted in exclude:
+            wanted = len(query_terms(unwanted))
+            if not wanted:
+                continue
+            for matches in self.index.lexical.matches(unwanted, found.rows).values():
+                keep &= np.bincount(matches.row, minlength=len(found)) < wanted
+        return (found, table) if keep.all() else (found.at(np.flatnonzero(keep)), table[keep[: len(table)]])
+
+    def _answers(self, found: Found, table: Floats) -> tuple[float | None, Mask]:
+        """How sure it is that an answer is there, and which candidates may be one."""
+        wordless = found.bm25 <= 0
+        if self.confidence is None:
+            return None, ~wordless | (found.cosine >= self.index.fusion.floor)
+        chances = self.confidence.probabilities(table)
+        keep = ~wordless
+        keep[: len(table)] |= chances >= self.confidence.candidate
+        return float(chances.max()), keep
+
+    def _scores(self, found: Found, table: Floats) -> Scores:
+        """float32 (n,): the judged ones by the ranker, the others behind them."""
+        if not len(found):
+            return np.zeros(0, dtype=np.float32)
+        if self.ranker is None:
+            preferred = table[:, NAMES.index("preferred")]
+            judged = standardised(table[:, _FUSED]) + _PREFERRED * preferred
+        else:
+            judged = self.ranker.score(table)
+        rest = len(found) - len(table)
+        behind = judged.min() - 1 - np.arange(rest, dtype=np.float32) / np.float32(max(rest, 1))
+        return np.concatenate([judged, behind]).astype(np.float32)
+
+
+def _wordings(understood: Understood) -> list[tuple[str, float]]:
+    return [(understood.words, 1.0), *understood.variants]
+
+
+def _merged(judged: Sequence[tuple[Found, Floats]]) -> tuple[Found, Floats]:
+    """The candidates of several wordings, each as the wording saw it that it holds most of; judged ones first."""
+    rows = np.concatenate([found.rows[: len(table)] for found, table in judged])
+    tables = np.concatenate([table for _, table in judged])
+    best = np.lexsort((-tables[:, _FUSED], -tables[:, _COVERAGE], rows))
+    best = best[np.append(True, np.diff(rows[best]) > 0)]
+    best = best[np.argsort(-tables[best, _FUSED], kind="stable")][:DEPTH]
+    taken = set(rows[best].tolist())
+    parts = [
+        np.concatenate([getattr(found, name)[: len(table)] for found, table in judged])[best]
+        for name in ("rows", "scores", "words", "meaning", "bm25", "cosine")
+    ]
+    rest, _ = judged[0]
+    left = np.array([row not in taken for row in rest.rows.tolist()], dtype=np.bool_)
+    behind = [getattr(rest, name)[left] for name in ("rows", "scores", "words", "meaning", "bm25", "cosine")]
+    joined = [np.concatenate(pair) for pair in zip(parts, behind, strict=True)]
+    return Found(*joined), tables[best]

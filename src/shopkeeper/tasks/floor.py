@@ -1,0 +1,212 @@
+"""All that serves one state of catalogue and models: shelf, indexes, tasks. Built aside, then swapped in as a whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shopkeeper import __version__
+from shopkeeper.errors import ModelError
+from shopkeeper.models.bundle import Bundle
+from shopkeeper.models.choice import encoder_name
+from shopkeeper.models.registry import Registry
+from shopkeeper.models.serving import Encoders, encoders
+from shopkeeper.progress import span
+from shopkeeper.ranking.features import NAMES
+from shopkeeper.ranking.ranker import Confidence, Ranker
+from shopkeeper.ranking.rules import Rulebook
+from shopkeeper.records import Event, EventKind, Item
+from shopkeeper.retrieval.analysis import terms
+from shopkeeper.retrieval.histories import STRENGTH, read
+from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
+from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.retrieval.understanding.language import Language
+from shopkeeper.retrieval.understanding.synonyms import Synonyms, approved
+from shopkeeper.settings import Settings
+from shopkeeper.store.protocols import Store
+from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit
+from shopkeeper.tasks.finding import Finder
+from shopkeeper.tasks.known import known_from, ratings_from
+from shopkeeper.tasks.recommend import RecommendTask
+from shopkeeper.tasks.search import SearchTask
+from shopkeeper.tasks.suggest import SuggestTask
+
+SYNONYMS = "synonyms.txt"
+"""File in the shop's home that holds its synonyms."""
+_SAMPLE = 50
+"""Titles that stand in for queries where none are known."""
+
+
+@dataclass(slots=True)
+class Floor:
+    """One state of the shop.
+
+    Attributes:
+        version: Of the software and the live models.
+        catalogue: Version of the catalogue that is taken up.
+        counted: Events that behaviour was counted from.
+        seen: Position of the log up to which new events were looked for.
+        waiting: Events since then that say something about taste.
+        rules: Version of the merchandising rules in force.
+    """
+
+    store: Store
+    shelf: Shelf
+    encoders: Encoders
+    index: HybridIndex
+    search: SearchTask
+    suggest: SuggestTask
+    recommend: RecommendTask
+    parameters: Parameters
+    version: str
+    catalogue: int
+    counted: int
+    seen: int
+    waiting: int = 0
+    rules: int = -1
+
+    def apply(self, items: Sequence[Item], removed: Sequence[str]) -> None:
+        """Take up items that came or changed, and let go of those that went."""
+        if items:
+            vectors = self.encoders.passage.encode([item.text for item in items])
+            rows = np.array([self.shelf.put(item) for item in items], dtype=np.int64)
+            self.index.upsert(rows, items, vectors)
+            self.recommend.put(items, vectors)
+            for row, item in zip(rows.tolist(), items, strict=True):
+                self.search.put(row, item)
+                self.suggest.put(item)
+        gone = [row for name in removed if (row := self.shelf.remove(name)) is not None]
+        for name in removed:
+            self.search.language.drop(name)
+            self.suggest.drop(name)
+        if gone:
+            self.index.remove(np.array(gone, dtype=np.int64))
+
+    def count(self) -> None:
+        """Count behaviour anew from the log."""
+        texts = [item.text if item else "" for item in self.shelf.items]
+        vectors = self.encoders.passage.encode(texts)
+        behaviour, self.counted = _behaviour(self.store, self.shelf, vectors, self.parameters)
+        self.recommend.behaviour = behaviour
+        self.search.popularity = behaviour.standing("popular", len(self.shelf))
+        self.search.finder.known = known_from(self.store, self.shelf)
+        self.search.facets.ratings = ratings_from(self.store, self.shelf)
+        self.waiting = 0
+
+    def stamp(self) -> None:
+        """Take up the rules of merchandisers when they changed, and name the state that orders of hits depend on."""
+        version = self.store.rules.version
+        if version != self.rules:
+            self.search.rules = Rulebook(self.store.rules.scan(), terms)
+            self.rules = version
+        self.search.version = f"{self.version} {self.catalogue} {self.counted} {self.rules}"
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Let autocomplete and click rates know what just happened."""
+        for event in events:
+            if event.kind is EventKind.SEARCH:
+                found = bool(len(self.index.lexical.search(event.query, 1)[0]))
+                self.suggest.note(
+                    event.query, customer=event.customer, session=event.session, found=found, at=event.time
+                )
+        if (clicks := self.search.finder.known.clicks) is not None:
+            clicks.fold(events)
+
+
+def build_floor(
+    settings: Settings,
+    store: Store,
+    registry: Registry,
+    recent: Callable[[str, str, int], Sequence[Event]],
+    bought: Callable[[str], Iterable[str]],
+) -> Floor:
+    """Build everything from the store and the live models; encodes what no cache holds yet, with progress."""
+    catalogue, seen = store.catalogue.version, store.events.position
+    with span("read catalogue", store.catalogue.count(), "items") as progress:
+        shelf = Shelf()
+        for item in store.catalogue.scan():
+            shelf.put(item)
+            progress.advance()
+    items = [shelf.item(row) for row in range(len(shelf))]
+    relevance, learnt_search, learnt = (registry.live(task) for task in ("relevance", "search", "recommend"))
+    found = encoders(settings, relevance, encoder_name(settings.models, shelf.spoken))
+    vectors = found.passage.encode([item.text for item in items])
+    limits = settings.search
+    index = HybridIndex(
+        found.query,
+        Fusion.from_json(learnt_search.parameters) if learnt_search else Fusion(),
+        exact_below=limits.exact_below,
+        candidates=limits.candidates,
+    )
+    index.upsert(np.arange(len(shelf), dtype=np.int64), items, vectors)
+    if learnt_search is None and items:
+        titles = found.query.encode([item.title for item in items[:: max(1, len(items) // _SAMPLE)]], "query")
+        index.fusion = replace(index.fusion, floor=index.noise(titles))
+    parameters = Parameters.from_json(learnt.parameters) if learnt else Parameters()
+    names = [bundle.name for bundle in (relevance, learnt_search, learnt) if bundle] or [found.query.name]
+    version = "+".join([f"shopkeeper-{__version__}", *names])
+    behaviour, counted = _behaviour(store, shelf, vectors, parameters)
+    popular = behaviour.standing("popular", len(shelf))
+    ranker, confidence = _ranker(learnt_search)
+    finder = Finder(shelf, index, ranker=ranker, confidence=confidence, personal=limits.personal)
+    finder.known = known_from(store, shelf)
+    search = SearchTask(
+        shelf,
+        finder,
+        Language(items, _synonyms(settings, store)),
+        recent=recent,
+        customer=lambda customer: store.customers.get([customer]).get(customer),
+        popularity=popular,
+        model=version,
+    )
+    search.facets.ratings = ratings_from(store, shelf)
+    suggest = SuggestTask(search.language.pinyin)
+    for item, sells in zip(items, popular.tolist(), strict=True):
+        suggest.put(item, 1.0 + sells)
+    suggest.learn(store, lambda query: bool(len(index.lexical.search(query, 1)[0])))
+    recommend = RecommendTask(
+        shelf,
+        behaviour,
+        settings.recommend,
+        recent=recent,
+        bought=bought,
+        model=version,
+        seed=settings.compute.seed,
+    )
+    floor = Floor(store, shelf, found, index, search, suggest, recommend, parameters, version, catalogue, counted, seen)
+    floor.stamp()
+    return floor
+
+
+def _behaviour(store: Store, shelf: Shelf, vectors: np.ndarray, parameters: Parameters) -> tuple[Behaviour, int]:
+    frame = store.events.frame(kinds=list(STRENGTH))
+    histories, _ = read(frame, shelf)
+    until = float(histories.times.max()) if len(histories.times) else time.time()
+    return fit(histories, shelf, vectors, parameters, until=until), frame.height
+
+
+def _ranker(bundle: Bundle | None) -> tuple[Ranker | None, Confidence | None]:
+    """What a bundle of task ``search`` holds of the two.
+
+    Raises:
+        ModelError: They were learnt on other features than this version computes.
+    """
+    if bundle is None or "features" not in bundle.parameters:
+        return None, None
+    if list(bundle.parameters["features"]) != list(NAMES):
+        raise ModelError(
+            "The ranker was learnt by another version, on other features.",
+            where=bundle.name,
+            cure="Train again: shopkeeper train search",
+        )
+    arrays = bundle.arrays()
+    sure = bundle.parameters.get("confidence")
+    return Ranker.load(arrays), None if sure is None else Confidence.load(arrays, sure)
+
+
+def _synonyms(settings: Settings, store: Store) -> Synonyms:
+    path = settings.home / SYNONYMS
+    return (Synonyms.read(path) if path.exists() else Synonyms({})).with_pairs(approved(store.labels))

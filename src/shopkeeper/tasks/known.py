@@ -1,0 +1,41 @@
+"""What behaviour says about items whoever asks, read from the event log: for the ranker, in training and in serving alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shopkeeper.ranking.clicks import click_statistics
+from shopkeeper.ranking.examination import examination
+from shopkeeper.ranking.features import Known
+from shopkeeper.ranking.shown import KINDS as SHOWN
+from shopkeeper.ranking.shown import read_shown
+from shopkeeper.records import EventKind
+from shopkeeper.retrieval.histories import STRENGTH, read
+from shopkeeper.retrieval.popularity import popularity
+from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.store.protocols import Store
+
+_HALF_LIFE = 30.0
+"""Days after which an event counts half in an item's popularity."""
+
+
+def known_from(store: Store, shelf: Shelf) -> Known:
+    """Popularity as of the last event, and click rates cleaned of the places at which items stood."""
+    histories, _ = read(store.events.frame(kinds=list(STRENGTH)), shelf)
+    if not len(histories.times):
+        return Known()
+    popular = popularity(histories, len(shelf), half_life=_HALF_LIFE, until=float(histories.times.max()))
+    events = [event for _, event in store.events.scan(kinds=list(SHOWN))]
+    return Known(popular, click_statistics(events, examination(read_shown(events))))
+
+
+def ratings_from(store: Store, shelf: Shelf) -> NDArray[np.float32]:
+    """Mean stars of every row by its reviews, NaN without any: float32 (rows,)."""
+    total, count = np.zeros(len(shelf)), np.zeros(len(shelf))
+    frame = store.events.frame(kinds=[EventKind.REVIEW])
+    for item, stars in frame.select("item", "value").drop_nulls().iter_rows():
+        if (row := shelf.row(item)) is not None:
+            total[row] += stars
+            count[row] += 1
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
