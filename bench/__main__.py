@@ -18,6 +18,8 @@ from bench.report import RESULTS, table, write_page
 BENCHES = {
     "search-chorus": "bench.search_chorus",
     "search-practice": "bench.search_practice",
+    "search-homedepot": "bench.search_homedepot",
+    "search-qbqtc": "bench.search_qbqtc",
     "next-amazon": "bench.next_amazon",
     "recommend-practice": "bench.recommend_practice",
     "purchase-practice": "bench.purchase_practice",
