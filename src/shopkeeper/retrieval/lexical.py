@@ -139,6 +139,17 @@ class LexicalIndex:
                 return rows[:k], scores[:k]
             limit *= 4
 
+    def support(self, query: str) -> int:
+        """How many rows hold every term of the query, in whichever field; 0 for a query without terms."""
+        wanted = query_terms(query)
+        if not wanted:
+            return 0
+        known = [
+            (Occur.Must, Query.boolean_query([(Occur.Should, self._term(name, term)) for name in self.boosts]))
+            for term in wanted
+        ]
+        return int(self._index.searcher().search(Query.boolean_query(known), 1, count=True).count or 0)  # type: ignore[attr-defined]
+
     def scores(self, query: str, rows: Rows) -> Scores:
         """BM25 of any rows: float32 (n,), 0 for those without a word of the query."""
         return self._scores(query_terms(query), rows)
@@ -175,11 +186,14 @@ class LexicalIndex:
 
     def _query(self, wanted: Sequence[str]) -> Query:
         parts = [
-            (Occur.Should, Query.boost_query(Query.term_query(self._schema, name, term, index_option="freq"), boost))
+            (Occur.Should, Query.boost_query(self._term(name, term), boost))
             for term in wanted
             for name, boost in self.boosts.items()
         ]
         return Query.boolean_query(parts)
+
+    def _term(self, name: str, term: str) -> Query:
+        return Query.term_query(self._schema, name, term, index_option="freq")
 
     def _show(self) -> None:
         self._writer.commit()

@@ -156,7 +156,7 @@ def build_floor(
     search = SearchTask(
         shelf,
         finder,
-        Language(items, _synonyms(settings, store)),
+        Language(items, _synonyms(settings, store), index.lexical.support),
         recent=recent,
         customer=lambda customer: store.customers.get([customer]).get(customer),
         popularity=popular,

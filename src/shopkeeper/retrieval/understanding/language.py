@@ -1,12 +1,14 @@
 """The shop's own language: everything that understands a query, kept up to date item by item behind one door.
 
-Other wordings of a query come from spelling, pinyin and synonyms. One that mends words which the shop does not know at all,
-and is sure, takes the query's place; any other is searched beside it, so a query that is right as it stands loses nothing.
+Other wordings of a query come from spelling, pinyin and synonyms. Where no item holds all words of a query there is nothing
+to lose: the mended wordings are weighed by how many items hold all of theirs, and the best takes the query's place if it is
+well ahead. Elsewhere only a sure one does; the others are searched beside the query, so one that is right loses nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from shopkeeper.records import Item
@@ -20,6 +22,7 @@ from shopkeeper.retrieval.understanding.vocabulary import Vocabulary
 SURE, LIKELY = 0.6, 0.3
 """Certainty from which on another wording takes the place of what was typed, and from which on it is searched beside it."""
 _VARIANTS = 3
+_TRIED = 12
 _LONGEST = 120
 """Characters of a query that are looked at for other wordings."""
 
@@ -45,12 +48,19 @@ class Language:
     Args:
         items: What is in the catalogue now.
         synonyms: Approved ones.
+        support: How many items hold all words of a query, e.g. `LexicalIndex.support`.
     """
 
-    def __init__(self, items: Iterable[Item] = (), synonyms: Synonyms | None = None) -> None:
+    def __init__(
+        self,
+        items: Iterable[Item] = (),
+        synonyms: Synonyms | None = None,
+        support: Callable[[str], int] = lambda _query: 1,
+    ) -> None:
         self.vocabulary = Vocabulary()
         self.synonyms = synonyms or Synonyms({})
         self.pinyin = PinyinIndex(self.vocabulary)
+        self.support = support
         self._reader = QueryReader()
         self._speller = Speller(self.vocabulary)
         for item in items:
@@ -93,9 +103,25 @@ class Language:
 
     def _mended(self, words: str) -> list[Wording]:
         """Words put right, the surest first."""
-        found = [Wording("spelling", mended.text, mended.certainty) for mended in self._speller.corrections(words)]
+        found = [
+            Wording("spelling", mended.text, mended.certainty) for mended in self._speller.corrections(words, _TRIED)
+        ]
         found += [Wording("pinyin", text, certainty) for text, certainty in self.pinyin.read(words)]
+        if found and not self.support(words):
+            found = self._supported(found)
         return sorted(found, key=lambda wording: -wording.certainty)
+
+    def _supported(self, found: Sequence[Wording]) -> list[Wording]:
+        """Wordings of a query that finds nothing as it stands: certainties among those that find something add up to 1."""
+        held = [wording.certainty * math.log1p(self.support(wording.text)) for wording in found]
+        total = sum(held)
+        if not total:
+            return list(found)
+        return [
+            Wording(wording.kind, wording.text, weight / total)
+            for wording, weight in zip(found, held, strict=True)
+            if weight
+        ]
 
 
 def _chip(wording: Wording, words: str) -> Chip:

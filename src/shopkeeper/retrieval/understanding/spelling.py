@@ -25,7 +25,7 @@ _SHORTEST, _LONG, _LONGEST = 4, 7, 32
 _MOST_WORDS = 12
 _SLIP = math.log(30)
 """A slip makes a word that much less probable."""
-_NEW = {4: 4.0, 5: 1.0, 6: 0.3}
+_NEW = {3: 20.0, 4: 4.0, 5: 1.0, 6: 0.3}
 """How often a word of so many letters counts as said though the shop does not know it; `_NEW_LONG` for longer ones."""
 _NEW_LONG = 0.1
 _GLUED = 0.02
@@ -81,7 +81,7 @@ class Speller:
     def corrections(self, query: str, most: int = 3) -> tuple[Correction, ...]:
         """Other spellings of a query, best first, `most` at most; none where all words are known or nothing is near.
 
-        Words of three letters and fewer, numbers, codes, Chinese and words that the vocabulary knows stay as they are.
+        Words of two letters and fewer, numbers, codes, Chinese and words that the vocabulary knows stay as they are.
         Words that belong together or apart are put so ("micro wave", "wirelessmouse"); where both ways are made of known
         words, that is never more than a suggestion.
         """
@@ -112,7 +112,8 @@ class Speller:
 
     def _for_word(self, piece: _Piece) -> list[_Change]:
         word = piece.word
-        if not _SHORTEST <= len(word) <= _LONGEST or self.vocabulary.knows(word):
+        shortest = _SHORTEST if self.vocabulary.count(word) else _SHORTEST - 1  # a short word that nothing holds
+        if not shortest <= len(word) <= _LONGEST or self.vocabulary.knows(word):
             return []
         weights = {meant: self._weight(word, meant) for meant, _ in self._near(word)}
         weights.update(self._apart(word))

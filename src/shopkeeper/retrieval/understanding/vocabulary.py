@@ -16,6 +16,10 @@ ASKED = 0.2
 _LONGEST = 32
 _JOINT = re.compile("[-'’&]")
 
+MENTIONED = 0.3
+"""What a word of a description counts against one of a title."""
+_DESCRIBED = 1_000
+
 
 class Vocabulary:
     """Normalised words with counts: Latin and other alphabets unstemmed, Chinese as the dictionary cuts it.
@@ -50,8 +54,14 @@ class Vocabulary:
                     self._stems[stem] = self._stems.get(stem, 0.0) + weight
 
     def put_item(self, item: Item) -> None:
-        """Count the words of title, brand and category, each once however often the item says it."""
-        self.put(words_of(" ".join((item.title, item.brand, *item.category))))
+        """Count the words of title, brand and category, each once however often the item says it, and of its description.
+
+        Descriptions are longer and written with less care: their words count less, and only those with spaces between.
+        """
+        naming = words_of(" ".join((item.title, item.brand, *item.category)))
+        self.put(naming)
+        described = [word for word in words_of(item.description[:_DESCRIBED]) if not is_chinese(word)]
+        self.put(set(described).difference(naming), MENTIONED)
 
     def put_query(self, query: str, times: float = 1.0) -> None:
         """Count the words of a search."""
