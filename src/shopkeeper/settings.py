@@ -40,6 +40,10 @@ class ModelSettings(_Section):
         "auto",
         description="minilm, e5-small, use-multilingual, a Hugging Face id, a local folder, or auto (by the catalogue's language).",
     )
+    reranker: str = Field(
+        "",
+        description="Cross-encoder that reads the best hits once more: a folder with model.onnx and tokenizer.json, a Hugging Face id, or none.",
+    )
     cache: str = Field("", description="Folder for unpacked and downloaded weights; empty means ~/.cache/shopkeeper.")
     offline: bool = Field(True, description="Never reach for a model hub; set false to allow downloads.")
 
@@ -60,6 +64,10 @@ class SearchSettings(_Section):
     exact_below: int = Field(
         50_000, ge=0, description="Vector search compares all items exactly below this many, approximately above."
     )
+    rerank: int = Field(
+        24, ge=0, le=200, description="Hits that the cross-encoder reads, where models.reranker is set."
+    )
+    rerank_seconds: float = Field(0.15, gt=0, description="Time it has; what it did not reach keeps its place.")
     personal: float = Field(
         0.3, ge=0, le=10, description="What a customer's taste weighs in the order of hits; 0 switches it off."
     )

@@ -6,16 +6,19 @@ lifts what it finds and lowers nothing else.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from shopkeeper.models.reranker import Reranker
 from shopkeeper.models.text import Floats
 from shopkeeper.ranking.features import NAMES, Asked, Known, features
 from shopkeeper.ranking.ranker import Confidence, Ranker, standardised
 from shopkeeper.ranking.taste import taste
-from shopkeeper.records import Event
+from shopkeeper.records import Event, Item
 from shopkeeper.retrieval.hybrid import Found, HybridIndex
 from shopkeeper.retrieval.lexical import query_terms
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores, Shelf
@@ -25,6 +28,8 @@ from shopkeeper.tasks.latest import Latest
 DEPTH = 300
 """Candidates that the ranker judges; the rest stay behind them as the fusion put them."""
 _REMEMBERED = 2_000
+_READ = 200
+"""Characters of a description that a cross-encoder reads."""
 _FUSED, _COVERAGE = NAMES.index("fused"), NAMES.index("coverage")
 _PREFERRED = np.float32(0.25)
 """What all that was read out of a query adds to a candidate that has it, in deviations, where no ranker was learnt."""
@@ -55,6 +60,54 @@ class Ranked:
         return len(self.rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """The last tier: a cross-encoder reads the best hits once more, as many as it manages in its time.
+
+    Attributes:
+        weight: What it weighs against the ranker, both in deviations over the hits it read.
+        depth: Hits it reads.
+        seconds: Its time.
+    """
+
+    reranker: Reranker
+    weight: float = 1.0
+    depth: int = 24
+    seconds: float = 0.15
+
+    def reordered(
+        self, query: str, shelf: Shelf, rows: Rows, scores: Scores, order: NDArray[np.intp]
+    ) -> tuple[Scores, NDArray[np.intp]]:
+        """Scores and order of candidates, the best of them in the order of both models.
+
+        Args:
+            query: What was searched for.
+            shelf: The items.
+            rows: int64 (n,), candidates.
+            scores: float32 (n,), the ranker's.
+            order: int64 (n,), places of the candidates, best first.
+        """
+        texts = [passage(item) if (item := shelf.items[row]) else "" for row in rows[order[: self.depth]].tolist()]
+        read = self.reranker.score(query, texts, time.perf_counter() + self.seconds)
+        first, rest = order[: len(read)], order[len(read) :]
+        if len(first) < 2:
+            return scores, order
+        joined = standardised(scores[first]) + np.float32(self.weight) * standardised(read)
+        place = np.lexsort((rows[first], -joined))
+        scores = scores.copy()
+        scores[first[place]] = np.sort(scores[first])[::-1]  # the scores stay, falling; the hits change places
+        return scores, np.concatenate([first[place], rest])
+
+
+def passage(item: Item) -> str:
+    """What a cross-encoder reads of an item.
+
+    >>> passage(Item(id="1", title="Kettle", description="Boils."))
+    'Kettle. Boils.'
+    """
+    return f"{item.title}. {item.description[:_READ]}"
+
+
 class Finder:
     """Finds and ranks over one shelf and its index.
 
@@ -63,6 +116,7 @@ class Finder:
         index: Their words and meanings, over the same rows.
         ranker: Learnt by `recipes.search`; None leaves the fusion's order.
         confidence: Likewise; None cuts by `index.fusion.floor` alone.
+        tier: A cross-encoder for the best hits; None for none.
         personal: What the customer's taste weighs, in deviations of the score; 0 switches it off.
     """
 
@@ -73,26 +127,28 @@ class Finder:
         *,
         ranker: Ranker | None = None,
         confidence: Confidence | None = None,
+        tier: Tier | None = None,
         personal: float = 0.0,
     ) -> None:
         self.shelf = shelf
         self.index = index
         self.ranker = ranker
         self.confidence = confidence
+        self.tier = tier
         self.personal = personal
         self.known = Known()
         self._vectors: Latest[Floats] = Latest(_REMEMBERED)
 
-    def find(self, understood: Understood, mask: Mask, time: float, past: Sequence[Event] = ()) -> Ranked:
+    def find(self, understood: Understood, mask: Mask, now: float, past: Sequence[Event] = ()) -> Ranked:
         """All candidates of a query, ranked.
 
         Args:
             understood: Its words, other wordings and preferences.
             mask: bool (rows,), which rows may be found.
-            time: Now, in seconds since 1970.
+            now: In seconds since 1970.
             past: What the customer did, newest last.
         """
-        judged = [self._judged(text, share, understood, mask, time) for text, share in _wordings(understood)]
+        judged = [self._judged(text, share, understood, mask, now) for text, share in _wordings(understood)]
         found, table = judged[0] if len(judged) == 1 else _merged(judged)
         found, table = self._held(found, table, understood.exclude)
         if not len(found):
@@ -109,6 +165,8 @@ class Finder:
             added = (np.float32(self.personal) * standardised(liking)).astype(np.float32)
             scores = scores + added
         order = np.lexsort((found.rows, -scores))
+        if self.tier is not None:
+            scores, order = self.tier.reordered(understood.words, self.shelf, found.rows, scores, order)
         found = found.at(order)
         return Ranked(found.rows, scores[order], found.words, found.meaning, found.cosine, added[order], sure)
 
@@ -138,7 +196,7 @@ class Finder:
             self._vectors.put(key, vector)
         return vector
 
-    def _judged(self, text: str, share: float, understood: Understood, mask: Mask, time: float) -> tuple[Found, Floats]:
+    def _judged(self, text: str, share: float, understood: Understood, mask: Mask, now: float) -> tuple[Found, Floats]:
         """Candidates of one wording and the features of the first `DEPTH`, weighed by the share of the wording."""
         vector = self.vector(text)
         found = self.index.search(text, vector, mask)
@@ -147,7 +205,7 @@ class Finder:
             query=text,
             vector=vector,
             preferences=[(one.field, one.value, one.certainty) for one in understood.preferences],
-            time=time,
+            time=now,
             known=self.known.of(text, first.rows, self.shelf),
         )
         table = features(self.index, self.shelf, asked, first)

@@ -13,6 +13,7 @@ from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
+from shopkeeper.models.reranker import load_reranker
 from shopkeeper.models.serving import Encoders, encoders
 from shopkeeper.progress import span
 from shopkeeper.ranking.features import NAMES
@@ -28,7 +29,7 @@ from shopkeeper.retrieval.understanding.synonyms import Synonyms, approved
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit
-from shopkeeper.tasks.finding import Finder
+from shopkeeper.tasks.finding import Finder, Tier
 from shopkeeper.tasks.known import known_from, ratings_from
 from shopkeeper.tasks.recommend import RecommendTask
 from shopkeeper.tasks.search import SearchTask
@@ -151,7 +152,8 @@ def build_floor(
     behaviour, counted = _behaviour(store, shelf, vectors, parameters)
     popular = behaviour.standing("popular", len(shelf))
     ranker, confidence = _ranker(learnt_search)
-    finder = Finder(shelf, index, ranker=ranker, confidence=confidence, personal=limits.personal)
+    tier = _tier(settings, learnt_search)
+    finder = Finder(shelf, index, ranker=ranker, confidence=confidence, tier=tier, personal=limits.personal)
     finder.known = known_from(store, shelf)
     search = SearchTask(
         shelf,
@@ -205,6 +207,14 @@ def _ranker(bundle: Bundle | None) -> tuple[Ranker | None, Confidence | None]:
     arrays = bundle.arrays()
     sure = bundle.parameters.get("confidence")
     return Ranker.load(arrays), None if sure is None else Confidence.load(arrays, sure)
+
+
+def _tier(settings: Settings, bundle: Bundle | None) -> Tier | None:
+    reranker = load_reranker(settings.models)
+    if reranker is None or not settings.search.rerank:
+        return None
+    weight = float(bundle.parameters.get("rerank", 1.0)) if bundle else 1.0
+    return Tier(reranker, weight, settings.search.rerank, settings.search.rerank_seconds)
 
 
 def _synonyms(settings: Settings, store: Store) -> Synonyms:
