@@ -307,12 +307,12 @@ def _within(query: str, title: str) -> bool:
     return False
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=50_000)
 def _terms(text: str) -> tuple[str, ...]:
     return tuple(terms(text))
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=50_000)
 def _head(text: str) -> tuple[str, ...]:
     """The term that names what a text is about, its last word before anything is said about it; none for numbers alone."""
     line = normalise(text)

@@ -63,7 +63,7 @@ class Quantity:
     amount: float
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=50_000)
 def quantities(text: str) -> tuple[Quantity, ...]:
     """All numbers of a text in order, mixed fractions as one.
 
