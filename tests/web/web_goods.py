@@ -1,6 +1,7 @@
-"""A product that tries everything a title can try."""
+"""A product that tries everything a title can try, variants, and rules of a merchandiser."""
 
 from shopkeeper.records import Item
+from shopkeeper.store.merchandising import Banner, Rule, Then, When
 
 HOSTILE = Item(
     id='<b>"&/?#',
@@ -13,3 +14,39 @@ HOSTILE = Item(
     currency="EUR",
     images=("javascript:alert(1)", "../shop.db"),
 )
+
+GOODS = [
+    *(
+        Item(
+            id=f"headphones-{colour}",
+            title=f"Wireless headphones {colour}",
+            description="Closed headphones with a long battery. Foldable; the headphones come with a soft bag.",
+            brand="Tonfa",
+            category=("Audio", "Headphones"),
+            attributes={"colour": colour},
+            price=price,
+            currency="EUR",
+            group="headphones",
+            language="en",
+        )
+        for colour, price in (("white", 79.0), ("violet", 79.0), ("amber", 69.0))
+    ),
+    Item(
+        id="earphones-zh",
+        title="降噪蓝牙耳机",
+        description="头戴式蓝牙耳机，续航三十小时，附收纳袋。",
+        brand="Tonfa",
+        category=("Audio", "Headphones"),
+        price=99.0,
+        currency="EUR",
+        language="zh",
+    ),
+]
+
+_BANNER = Banner(text={"en": "<b>Earphone</b> week & more", "zh": "<b>耳机</b>周开始了"}, link="/search?brand=Tonfa")
+RULES = [
+    Rule(id="week", name="Week", when=When(contains=("headphones", "耳机")), then=Then(banner=_BANNER)),
+    Rule(id="back", name="Back", when=When(exact=("returns", "退货")), then=Then(redirect="/basket")),
+    Rule(id="round", name="Round", when=When(exact=("roundabout",)), then=Then(redirect="/search?q=roundabout")),
+    Rule(id="cans", name="Cans", when=When(exact=("brain cans",)), then=Then(query="wireless headphones")),
+]

@@ -13,7 +13,7 @@ from starlette.datastructures import QueryParams
 from shopkeeper.records import Filters
 from shopkeeper.web.view import address
 
-SORTS = ("relevance", "popular", "newest", "price_asc", "price_desc")
+SORTS = ("relevance", "popular", "rating", "newest", "price_asc", "price_desc")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CHOICES = 12
 _BRANDS = 8
@@ -33,16 +33,36 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
-    """A filter in force, and the address without it."""
+class Link:
+    """Words that lead to an address of the search page, such as a filter in force and the address without it."""
 
     label: str
     href: str
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of a price histogram.
+
+    Attributes:
+        height: In (0, 100] of the tallest; 0 where nothing is.
+        inside: Whether the price filter lets some of the bar pass.
+    """
+
+    low: str
+    high: str
+    count: int
+    height: float
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
-    """What a visitor asked the search page for. Nonsense in the address is ignored, never an error."""
+    """What a visitor asked the search page for. Nonsense in the address is ignored, never an error.
+
+    Attributes:
+        ignore: Keys of what was read out of the query and taken away; see `retrieval.understanding.nouns.Chip`.
+    """
 
     query: str = ""
     categories: tuple[str, ...] = ()
@@ -50,6 +70,7 @@ class Listing:
     low: float | None = None
     high: float | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+    ignore: tuple[str, ...] = ()
     sort: str = "relevance"
     page: int = 1
 
@@ -69,6 +90,7 @@ class Listing:
             attributes=tuple(
                 (name, value) for name, _, value in _pairs(parameters.getlist("attribute")) if name and value
             ),
+            ignore=_several(parameters.getlist("ignore")),
             sort=sort if sort in SORTS else "relevance",
             page=min(max(int(page), 1), _DEEPEST) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
         )
@@ -99,24 +121,25 @@ class Listing:
             (name, f"{amount:g}") for name, amount in (("low", form.low), ("high", form.high)) if amount is not None
         ]
         parameters += [("attribute", f"{name}:{value}") for name, value in form.attributes]
+        parameters += [("ignore", key) for key in form.ignore]
         parameters += [("sort", form.sort)] if form.sort != "relevance" else []
         parameters += [("page", str(form.page))] if form.page > 1 else []
         return address("/search", parameters)
 
-    def chips(self, price_label: str) -> list[Chip]:
+    def chips(self, price_label: str) -> list[Link]:
         """The filters in force, each with the way out of it."""
         chips = [
-            Chip(path_of(name)[-1], self.href(categories=tuple(c for c in self.categories if c != name)))
+            Link(path_of(name)[-1], self.href(categories=tuple(c for c in self.categories if c != name)))
             for name in self.categories
         ]
-        chips += [Chip(name, self.href(brands=tuple(b for b in self.brands if b != name))) for name in self.brands]
+        chips += [Link(name, self.href(brands=tuple(b for b in self.brands if b != name))) for name in self.brands]
         chips += [
-            Chip(value, self.href(attributes=tuple(pair for pair in self.attributes if pair != (name, value))))
+            Link(value, self.href(attributes=tuple(pair for pair in self.attributes if pair != (name, value))))
             for name, value in self.attributes
         ]
         if self.low is not None or self.high is not None:
             low, high = ("" if amount is None else f"{amount:g}" for amount in (self.low, self.high))
-            chips.append(Chip(f"{price_label} {low}–{high}", self.href(low=None, high=None)))
+            chips.append(Link(f"{price_label} {low}–{high}", self.href(low=None, high=None)))
         return chips
 
     def words(self) -> list[str]:
@@ -154,6 +177,25 @@ def price_ranges(counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
     """Price ranges of a facet as (low, high, count)."""
     ranges = [(*name.partition("-")[::2], count) for name, count in counts.items()]
     return [row for row in ranges if row[0] and row[1]]
+
+
+def price_bars(
+    prices: Sequence[tuple[float, float, int]], low: float | None = None, high: float | None = None
+) -> list[Bar]:
+    """The bars of a histogram, those outside of a price filter told apart; none for fewer than two."""
+    most = max((count for *_, count in prices), default=0)
+    if len(prices) < 2 or not most:
+        return []
+    return [
+        Bar(
+            f"{start:g}",
+            f"{end:g}",
+            count,
+            max(4.0, round(100 * count / most, 1)) if count else 0.0,
+            (low is None or end > low) and (high is None or start <= high),
+        )
+        for start, end, count in prices
+    ]
 
 
 def grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

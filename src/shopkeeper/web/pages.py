@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from shopkeeper.errors import NotFoundError
 from shopkeeper.records import Answer, Event, EventKind, Filters, Hit, Item, Passage, PassageKind
@@ -19,8 +20,10 @@ from shopkeeper.web.listing import (
     brand_choices,
     category_choices,
     pages,
+    price_bars,
     price_ranges,
 )
+from shopkeeper.web.reading import reading, said
 from shopkeeper.web.route import PageRoute, page
 from shopkeeper.web.view import ShelfView, cards, items_of, product_path, render
 from shopkeeper.web.visits import Trail, Visit, answered_request, trail
@@ -120,11 +123,15 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         sort=form.sort,
         limit=size,
         offset=(form.page - 1) * size,
+        ignore=form.ignore,
         surface="search",
     )
     if form.query and form.page == 1:
         desk.record([visit.event(EventKind.SEARCH, query=form.query, request=asked.id)])
     answer = desk.search(asked)
+    if answer.redirect and answer.redirect != form.href():
+        return RedirectResponse(answer.redirect, 303)
+    whole = desk.shop.search(replace(asked, ignore=(), limit=1, explain=False)).read if form.ignore else answer.read
     seen = trail(desk, visit)
     count, offered = pages(answer.total, size, form.page)
     shelves = []
@@ -141,7 +148,12 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         form=form,
         cards=cards(desk, answer, visit.language),
         total=answer.total,
+        found=answer.found or not form.query,
         loose=bool(form.query and answer.hits) and not any(_literal(hit) for hit in answer.hits),
+        reading=reading(form, answer, whole, visit.language),
+        banner=answer.banner,
+        banner_text=said(answer.banner.text, visit.language) if answer.banner else "",
+        bars=price_bars(answer.prices, form.low, form.high),
         sorts=SORTS,
         chips=form.chips(t("price")),
         categories=category_choices(answer.facets.get("category", {}), form.categories),

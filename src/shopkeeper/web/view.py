@@ -14,7 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from shopkeeper.records import Answer, Hit, Item
+from shopkeeper.retrieval.highlights import Marked
 from shopkeeper.serving.desk import Desk
+from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.web.i18n import LANGUAGES, translator
 from shopkeeper.web.visits import Trail, Visit, leaning
 
@@ -33,6 +35,9 @@ _SYMBOLS = {
 }
 _STEPS = 8
 
+Pieces = tuple[tuple[str, bool], ...]
+"""A text cut into (piece, whether it is to be marked): markup is for templates to make."""
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -40,6 +45,9 @@ class Card:
 
     Attributes:
         href: Address that ties a click to the answer.
+        title: The item's title in pieces, the words searched told apart.
+        snippet: A piece of its description likewise, empty when no word searched stands in it.
+        variants: How many further variants of the product were found.
         reasons: Why it is here, in the visitor's language, strongest first.
     """
 
@@ -47,6 +55,9 @@ class Card:
     href: str
     reasons: tuple[str, ...]
     position: int
+    title: Pieces
+    snippet: Pieces = ()
+    variants: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +86,25 @@ def items_of(desk: Desk, names: Iterable[str]) -> dict[str, Item]:
 def cards(desk: Desk, answer: Answer, language: str) -> tuple[Card, ...]:
     """The hits of an answer as cards."""
     items = items_of(desk, (hit.item for hit in answer.hits))
-    request = answer.request
     return tuple(
-        Card(items[hit.item], _href(hit, answer), _reasons(hit, language), request.offset + place)
+        _card(items[hit.item], hit, answer, language, answer.request.offset + place)
         for place, hit in enumerate(answer.hits, 1)
         if hit.item in items
     )
+
+
+def pieces(text: str, ranges: Sequence[tuple[int, int]]) -> Pieces:
+    """A text cut at ranges [start, end) of its characters, which are in order and apart.
+
+    >>> pieces("red tea pot", [(4, 7)])
+    (('red ', False), ('tea', True), (' pot', False))
+    """
+    found, behind = [], 0
+    for start, end in ranges:
+        found += [(text[behind:start], False), (text[start:end], True)]
+        behind = end
+    found.append((text[behind:], False))
+    return tuple((piece, marked) for piece, marked in found if piece)
 
 
 def product_path(item: str) -> str:
@@ -205,6 +229,23 @@ def _picture(image: str) -> str:
     ):
         return ""
     return f"/media/{quote(image.lstrip('/'))}"
+
+
+def _card(item: Item, hit: Hit, answer: Answer, language: str, position: int) -> Card:
+    href, reasons = _href(hit, answer), _reasons(hit, language)
+    searched = answer if isinstance(answer, SearchAnswer) else None
+    marks = searched.marks.get(item.id) if searched else None
+    variants = len(searched.variants.get(item.id, ())) if searched else 0
+    if marks is None:
+        return Card(item, href, reasons, position, pieces(item.title, ()), variants=variants)
+    snippet = _snippet(marks.snippet) if marks.snippet.ranges else ()
+    return Card(item, href, reasons, position, pieces(marks.title.text, marks.title.ranges), snippet, variants)
+
+
+def _snippet(found: Marked) -> Pieces:
+    before, after = "…" if found.start else "", "…" if found.cut else ""
+    whole = ((before, False), *pieces(found.text, found.ranges), (after, False))
+    return tuple((piece, marked) for piece, marked in whole if piece)
 
 
 def _href(hit: Hit, answer: Answer) -> str:

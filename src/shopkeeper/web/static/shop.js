@@ -87,3 +87,126 @@ if (sieve) {
   fit();
 }
 document.documentElement.classList.add("scripted");
+
+// Suggestions under the search box: a combobox with a list (WAI-ARIA authoring practices). The server cuts each line into
+// pieces, so that characters are counted in one place; they are set as text here, never as markup.
+class Suggestions {
+  constructor(field) {
+    this.field = field;
+    this.links = [];
+    this.active = -1;
+    this.composing = false;
+    this.waiting = 0;
+    this.request = null;
+    this.list = make("div", { className: "offers", id: "offers", hidden: true });
+    this.status = make("p", { className: "unseen" });
+    set(this.list, { role: "listbox", "aria-label": field.dataset.suggestLabel });
+    set(this.status, { role: "status" });
+    set(field, {
+      role: "combobox", "aria-autocomplete": "list", "aria-haspopup": "listbox",
+      "aria-expanded": "false", "aria-controls": "offers",
+    });
+    field.form.append(this.list, this.status);
+    field.addEventListener("compositionstart", () => { this.composing = true; });
+    field.addEventListener("compositionend", () => { this.composing = false; this.later(); });
+    field.addEventListener("input", () => { if (!this.composing) this.later(); });
+    field.addEventListener("keydown", (event) => this.key(event));
+    field.addEventListener("blur", () => this.close());
+    this.list.addEventListener("pointerdown", (event) => event.preventDefault());
+    field.form.addEventListener("submit", () => this.close());
+  }
+
+  later() {
+    clearTimeout(this.waiting);
+    this.waiting = setTimeout(() => (this.field.value.trim() ? this.ask() : this.close()), 120);
+  }
+
+  async ask() {
+    clearTimeout(this.waiting);
+    this.request?.abort();
+    const request = this.request = new AbortController();
+    try {
+      const address = `${this.field.dataset.suggest}?q=${encodeURIComponent(this.field.value)}`;
+      const answer = await fetch(address, { signal: request.signal, headers: { Accept: "application/json" } });
+      if (!answer.ok) throw new Error(String(answer.status));
+      const found = await answer.json();
+      if (this.request === request && document.activeElement === this.field) this.show(found);
+    } catch {
+      if (this.request === request) this.close();
+    }
+  }
+
+  show(found) {
+    this.links = [];
+    this.list.replaceChildren(...found.groups.map((group) => this.group(group)));
+    this.choose(-1);
+    const any = this.links.length > 0;
+    this.list.hidden = !any;
+    set(this.field, { "aria-expanded": String(any) });
+    this.status.textContent = found.said;
+  }
+
+  group(group) {
+    const title = make("p", { textContent: group.title, id: `offers-${group.name}` });
+    const part = make("div", {});
+    set(part, { role: "group", "aria-labelledby": title.id });
+    set(title, { role: "presentation" });
+    part.append(title, ...group.lines.map((line) => this.line(line)));
+    return part;
+  }
+
+  line(line) {
+    const link = make("a", { href: line.href, id: `offer-${this.links.length}`, tabIndex: -1 });
+    set(link, { role: "option", "aria-selected": "false" });
+    const text = make("span", {});
+    text.append(...line.pieces.map(([piece, typed]) => (typed ? make("mark", { textContent: piece }) : piece)));
+    link.append(text);
+    if (line.note) link.append(make("small", { textContent: line.note }));
+    this.links.push(link);
+    return link;
+  }
+
+  choose(place) {
+    this.links[this.active]?.setAttribute("aria-selected", "false");
+    this.active = place;
+    const link = this.links[place];
+    if (!link) return this.field.removeAttribute("aria-activedescendant");
+    set(link, { "aria-selected": "true" });
+    set(this.field, { "aria-activedescendant": link.id });
+    link.scrollIntoView({ block: "nearest" });
+  }
+
+  close() {
+    clearTimeout(this.waiting);
+    this.request?.abort();
+    this.request = null;
+    this.list.hidden = true;
+    this.status.textContent = "";
+    this.choose(-1);
+    set(this.field, { "aria-expanded": "false" });
+  }
+
+  key(event) {
+    if (event.isComposing || this.composing || event.keyCode === 229) return; // the input method's own keys
+    const open = !this.list.hidden;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      event.preventDefault();
+      if (!open) return void this.ask();
+      const places = this.links.length + 1; // one of them is the field itself
+      this.choose(((this.active + 1 + step + places) % places) - 1);
+    } else if (event.key === "Enter" && open && this.active >= 0) {
+      event.preventDefault();
+      this.links[this.active].click();
+    } else if (event.key === "Escape" && open) {
+      event.preventDefault();
+      this.close();
+    }
+  }
+}
+
+function make(tag, properties) { return Object.assign(document.createElement(tag), properties); }
+function set(element, attributes) {
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+}
+for (const field of document.querySelectorAll("[data-suggest]")) new Suggestions(field);
