@@ -13,6 +13,7 @@ low place does not count ten times. Rates have a Beta prior: an item is drawn to
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -57,7 +58,7 @@ class Rates(NamedTuple):
 
 
 class ClickTable:
-    """Counts of looks, clicks and orders by (query, item) and by item, kept up to date event by event.
+    """Counts of looks, clicks and orders by (query, item) and by item, kept up to date event by event from any thread.
 
     Args:
         bias: float (places,), how often each place is looked at, in (0, 1]; lower places count as the last.
@@ -68,6 +69,7 @@ class ClickTable:
     def __init__(self, bias: NDArray[np.floating], *, clip: float = CLIP, sessions: int = 50_000) -> None:
         self._looked = np.maximum(np.asarray(bias, dtype=np.float64), 1 / clip)
         self._sift = Sift(sessions)
+        self._lock = threading.Lock()
         self._pairs: dict[str, dict[str, int]] = {}
         self._items: dict[str, int] = {}
         self._by_pair, self._by_item = _Sums(), _Sums()
@@ -78,9 +80,10 @@ class ClickTable:
 
     def fold(self, events: Iterable[Event]) -> None:
         """Take in events, in the order of the log; sessions' repeats and robots count as `shown` says."""
-        new, gone = self._sift.fold(events)
-        for showings, sign in ((new, 1.0), (gone, -1.0)):
-            self._add(showings, sign)
+        with self._lock:
+            new, gone = self._sift.fold(events)
+            for showings, sign in ((new, 1.0), (gone, -1.0)):
+                self._add(showings, sign)
 
     def rates(self, query: str, items: Sequence[str]) -> Rates:
         """What is known of `items` as answers to `query`; what was never shown has the rates of all, and no evidence.
@@ -89,10 +92,11 @@ class ClickTable:
             query: As typed.
             items: k item ids.
         """
-        pairs = self._pairs.get(query_key(query), {})
-        own = self._by_pair.at(np.array([pairs.get(item, -1) for item in items], dtype=np.int64))
-        total = self._by_item.at(np.array([self._items.get(item, -1) for item in items], dtype=np.int64))
-        overall = self._by_item.total / max(float(self._by_item.total[_LOOKS]), 1.0)
+        with self._lock:
+            pairs = self._pairs.get(query_key(query), {})
+            own = self._by_pair.at(np.array([pairs.get(item, -1) for item in items], dtype=np.int64))
+            total = self._by_item.at(np.array([self._items.get(item, -1) for item in items], dtype=np.int64))
+            overall = self._by_item.total / max(float(self._by_item.total[_LOOKS]), 1.0)
         by_item = _drawn(total, np.broadcast_to(overall, total.shape), _ITEM_PRIOR)
         by_pair = _drawn(own, by_item, _PAIR_PRIOR)
         return Rates(

@@ -31,8 +31,9 @@ class Codes:
         """The code of `value`, given out when new."""
         found = self._code.get(value)
         if found is None:
-            found = self._code[value] = len(self.values)
-            self.values.append(value)
+            found = len(self.values)
+            self.values.append(value)  # before anybody can ask for it
+            self._code[value] = found
         return found
 
     def known(self, values: Iterable[str]) -> list[int]:
@@ -41,7 +42,10 @@ class Codes:
 
 
 class Shelf:
-    """Items in dense rows with filter columns: price, brand, category, language, attributes, showable."""
+    """Items in dense rows with filter columns: price, brand, category, language, attributes, showable.
+
+    One thread writes at a time, any number may read beside it; what they read may lack the latest rows.
+    """
 
     def __init__(self, items: Iterable[Item] = ()) -> None:
         self.items: list[Item | None] = []
@@ -81,9 +85,10 @@ class Shelf:
         """Add or replace an item; returns its row."""
         row = self._row.get(item.id)
         if row is None:
-            row = self._row[item.id] = len(self.items)
+            row = len(self.items)
+            self._grow(row + 1)  # before the row is counted: readers cut the arrays at the number of rows
             self.items.append(None)
-            self._grow()
+            self._row[item.id] = row
         elif (old := self.items[row]) is not None:
             self._forget_attributes(row, old)
         self.items[row] = item
@@ -154,7 +159,8 @@ class Shelf:
 
     def showable(self) -> Mask:
         """Bool (rows,): alive, not hidden, not sold out."""
-        return self._visible[: len(self)] & self._sellable[: len(self)]
+        count = len(self)
+        return self._visible[:count] & self._sellable[:count]
 
     def allowed(self, filters: Filters) -> Mask:
         """Bool (rows,): which rows pass the filters. Hidden and removed items never do."""
@@ -180,7 +186,8 @@ class Shelf:
                 rows |= self._attributes.get(name, {}).get(value, set())
             mask &= _mask(rows, count)
         if filters.exclude:
-            mask[self.rows(filters.exclude)] = False
+            rows_out = self.rows(filters.exclude)
+            mask[rows_out[rows_out < count]] = False
         return mask
 
     def having(self, name: str, value: str, rows: Rows) -> Mask:
@@ -206,10 +213,10 @@ class Shelf:
         for name, value in item.attributes.items():
             self._attributes.get(name, {}).get(value, set()).discard(row)
 
-    def _grow(self) -> None:
-        if len(self.items) <= len(self._price):
+    def _grow(self, count: int) -> None:
+        if count <= len(self._price):
             return
-        size = int(len(self.items) * _GROWTH) + 1
+        size = int(count * _GROWTH) + 1
         for name in ("_price", "_brand", "_category", "_language", "_created", "_visible", "_sellable"):
             old = getattr(self, name)
             new = np.zeros(size, dtype=old.dtype)
@@ -219,5 +226,5 @@ class Shelf:
 
 def _mask(rows: set[int], count: int) -> Mask:
     mask = np.zeros(count, dtype=np.bool_)
-    mask[list(rows)] = True
+    mask[[row for row in rows if row < count]] = True  # rows that came since `count` was taken stay out
     return mask

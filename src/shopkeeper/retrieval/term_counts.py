@@ -65,8 +65,12 @@ class TermCounts:
         """Set the terms of a row, known or new. Nothing is overwritten: readers may still be looking at the old ones."""
         self.drop(row)
         counted = Counter(terms)
+        most = len(self._code) + len(counted)
+        self._rows_with, self._plain = (
+            _fit(self._rows_with, most),
+            _fit(self._plain, most),
+        )  # before codes are given out
         codes = [self._code.setdefault(term, len(self._code)) for term in counted]
-        self._rows_with, self._plain = _fit(self._rows_with, len(self._code)), _fit(self._plain, len(self._code))
         self._plain[codes] = [term.isalpha() for term in counted]
         self._start, self._width = _fit(self._start, row + 1), _fit(self._width, row + 1)
         self._length = _fit(self._length, row + 1)
@@ -128,6 +132,7 @@ class TermCounts:
             return out
         last = found.place + 1 >= found.distinct[found.row]
         after = self._start[rows[found.row]] + np.minimum(found.place + 1, found.distinct[found.row] - 1)
+        after = np.minimum(after, len(self._terms) - 1)  # a row may have been replaced since it was matched
         out[found.row] = last | ~self._plain[self._terms[after]]
         return out
 

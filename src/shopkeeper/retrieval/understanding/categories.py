@@ -77,7 +77,7 @@ class CategoryGuess:
     def guess(self, terms: Sequence[str]) -> list[tuple[Path, float]]:
         """At most three categories with probabilities that add up to at most 1, best first; none where no term is known."""
         counts, mass = self._counts, self._mass
-        total = counts.total
+        total = max(counts.total, 1)  # the last item may just be exchanged for another
         known = sorted({term for term in terms if counts.holding(term)}, key=counts.holding)
         scores: dict[Path, float] = {}
         steps = read = 0

@@ -200,7 +200,8 @@ class Gazetteer:
         if not names:
             return 0.0
         holding = min(map(self._counts.holding, key.split()))
-        meant = max((self._items[other] for other, own in self._named[key].items() if own), default=0)
+        named = list(self._named.get(key, {}).items())
+        meant = max((self._items[other] for other, own in named if own), default=0)
         having = self._items[value]
         return self._certainty(value, names[0].split(), likely) * having / (having + max(0, holding - meant))
 

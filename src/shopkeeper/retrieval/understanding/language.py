@@ -67,9 +67,14 @@ class Language:
             self.put(item)
 
     def put(self, item: Item) -> None:
-        """Learn an item; one with the same id is forgotten first, but its words stay known."""
+        """Learn an item; one with the same id is forgotten first, but its words stay known.
+
+        A new price or stock makes no word more frequent: words are counted again only where they changed.
+        """
+        before = self._reader.known(item.id)
         self._reader.put(item)
-        self.vocabulary.put_item(item)
+        if before is None or _named(before) != _named(item):
+            self.vocabulary.put_item(item)
 
     def drop(self, item: str) -> None:
         """Forget the item of an id; its words stay known."""
@@ -122,6 +127,10 @@ class Language:
             for wording, weight in zip(found, held, strict=True)
             if weight
         ]
+
+
+def _named(item: Item) -> tuple[str, str, tuple[str, ...]]:
+    return item.title, item.brand, item.category
 
 
 def _chip(wording: Wording, words: str) -> Chip:

@@ -48,6 +48,10 @@ class QueryReader:
         self._gazetteer.put(item)
         self._count_script(item, 1)
 
+    def known(self, item: str) -> Item | None:
+        """What was learnt under an id."""
+        return self._items.get(item)
+
     def drop(self, item: str) -> None:
         """Forget the item of an id; unknown ones are ignored."""
         known = self._items.pop(item, None)

@@ -76,7 +76,7 @@ class SyllableTree:
             if not rest:
                 yield from ((word, short) for word in _all(node))
                 continue
-            for syllable, child in node.below.get(rest[0], {}).items():
+            for syllable, child in list(node.below.get(rest[0], {}).items()):
                 if syllable != rest and syllable.startswith(rest) and not _is_initial(syllable, rest):
                     yield from ((word, short) for word in _all(child))
 
@@ -90,7 +90,7 @@ class SyllableTree:
                 at += 1
             if at == len(typed):
                 continue
-            for syllable, child in node.below.get(typed[at], {}).items():
+            for syllable, child in list(node.below.get(typed[at], {}).items()):
                 if typed.startswith(syllable, at):
                     waiting.append((child, at + len(syllable), short, length + 1))
                 waiting.extend(
@@ -132,4 +132,4 @@ def _all(node: _Node) -> Iterator[str]:
     while waiting:
         node = waiting.pop()
         yield from node.words
-        waiting.extend(child for below in node.below.values() for child in below.values())
+        waiting.extend(child for below in list(node.below.values()) for child in list(below.values()))

@@ -95,7 +95,7 @@ def words_of(text: str) -> list[str]:
 
 
 def _count(counts: dict[str, float], order: list[str], word: str, weight: float) -> None:
-    if word not in counts:
-        counts[word] = 0.0
+    new = word not in counts
+    counts[word] = counts.get(word, 0.0) + weight
+    if new:  # whoever meets it in the order finds it counted
         order.append(word)
-    counts[word] += weight
