@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 
 from bench.contract import Metric, Row
 from bench.data import chorus_items, chorus_judgements
+from bench.ranked import Exam as Asked
+from bench.ranked import Folded, cross_encoder, slips, timed
 from shopkeeper.evaluation.classification import auc
+from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.metrics import graded, ideal_grades, judged_at, ndcg_at, recall_at
 from shopkeeper.evaluation.splits import folds
 from shopkeeper.models.backbones import load_backbone
@@ -41,18 +44,18 @@ _DEEP = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Exam:
-    """The queries that have a relevant product, and what is known about each."""
+class Exam(Asked):
+    """The queries, and the catalogue by place."""
 
-    queries: Sequence[str]
-    grades: Sequence[Mapping[str, float]]
-    empty: Sequence[str]
     ids: Sequence[str]
     row: Mapping[str, int]
 
 
 def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
-    """BM25 by bm25s, MiniLM as it comes, ours before and after training on the catalogue alone.
+    """BM25 by bm25s, MiniLM as it comes, ours before and after training on the catalogue alone, and the learnt ranker.
+
+    `typos_ndcg@10` has one random slip in every word of four letters or more. The ranker, its confidence, and what the
+    cross-encoder weighs come from the other four folds of the queries; everything is chosen inside those.
 
     Args:
         data: Folder of the public data sets.
@@ -60,9 +63,10 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         seed: Of training and of the folds.
     """
     exam, items = prepare(data, 3_000 if quick else None)
+    typos = slips(exam.queries, seed)
     rows = [
         _row("BM25 (bm25s)", exam, plain_bm25(items, stemmed=False)),
-        _row("BM25 (bm25s), stemmed", exam, plain_bm25(items, stemmed=True)),
+        _row("BM25 (bm25s), stemmed", exam, plain_bm25(items, stemmed=True), typos=typos),
     ]
     with tempfile.TemporaryDirectory() as scratch:
         settings = Settings.model_validate(
@@ -73,7 +77,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         backbone.max_length = TOKENS
         before = _index(items, TorchEncoder(backbone, bf16=True))
         encoding = time.perf_counter() - began
-        rows.append(_row("MiniLM zero-shot", exam, _meaning(before), encoding))
+        rows.append(_row("MiniLM zero-shot", exam, _meaning(before), encoding, typos=typos))
         rows.append(_row("shopkeeper words", exam, lambda query, mask: before.lexical.search(query, _DEEP, mask)[0]))
         rows.append(
             _row("shopkeeper zero-shot", exam, _fused(before, 0.5), encoding, notes="words and meaning half each")
@@ -86,10 +90,12 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         store.close()
         after = _index(items, TorchEncoder(bundle.backbone(), bf16=True))
         training = time.perf_counter() - began
+        vectors = after.vectors.vectors(np.arange(len(items)))
+        learnt = _learnt(exam, items, vectors, TorchEncoder(bundle.backbone()), typos, seed, training)
     rows.append(_row("shopkeeper adapted, meaning alone", exam, _meaning(after), training))
     rows.append(_row("shopkeeper adapted, untuned", exam, _fused(after, 0.5), training, notes=bundle.card.notes))
     rows.append(_tuned("shopkeeper adapted", exam, after, training, seed))
-    return rows
+    return rows + learnt
 
 
 def prepare(data: Path, most: int | None) -> tuple[Exam, list[Item]]:
@@ -105,7 +111,8 @@ def prepare(data: Path, most: int | None) -> tuple[Exam, list[Item]]:
     ids = [item.id for item in items]
     row = {item: place for place, item in enumerate(ids)}
     empty = [query for query in grades if query not in answered]
-    return Exam(list(answered), list(answered.values()), empty, ids, row), items
+    none = [grades[query] for query in empty]
+    return Exam(list(answered), list(answered.values()), empty, none, ids, row), items
 
 
 def plain_bm25(items: Sequence[Item], *, stemmed: bool) -> Ask:
@@ -175,8 +182,48 @@ def _tuned(name: str, exam: Exam, index: HybridIndex, seconds: float, seed: int)
     return Row(name, {**metrics, "p95_ms": _p95(exam, _fused(index, 0.5))}, seconds, notes)
 
 
-def _row(name: str, exam: Exam, ask: Ask, seconds: float = 0.0, notes: str = "") -> Row:
+def _learnt(
+    exam: Exam,
+    items: Sequence[Item],
+    vectors: Floats,
+    encoder: Encoder,
+    typos: Mapping[str, str],
+    seed: int,
+    seconds: float,
+) -> list[Row]:
+    """The ranker without and with a cross-encoder, each with the shop's language; paired against what it is built on."""
+    rows = []
+    baseline = _measure(exam, plain_bm25(items, stemmed=True))["ndcg@10"]
+    for tier in (False, True) if cross_encoder() else (False,):
+        began = time.perf_counter()
+        folded = Folded(exam, items, vectors, encoder, seed, tier=tier)
+        values = _measure(exam, folded.ask(), folded.judged)
+        plain = _measure(exam, folded.ask(read=False), folded.judged)["ndcg@10"]
+        slipped = _measure(exam, folded.ask(typos=typos), folded.judged)["ndcg@10"]
+        gain = paired_difference(baseline, values["ndcg@10"], seed=seed)
+        loss = paired_difference(plain, values["ndcg@10"], seed=seed)
+        metrics = {name: Metric.mean(found) for name, found in values.items()} | {
+            "typos_ndcg@10": Metric.mean(slipped),
+            "candidates_recall": Metric(folded.union),
+            "no_result_auc": Metric(folded.no_result_auc()),
+            "p95_ms": Metric(float(np.percentile(timed(folded.ask(), exam.queries), 95))),
+        }
+        notes = (
+            f"{gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}) on BM25 stemmed; reading the query changes clean "
+            f"queries by {loss.mean:+.4f}; kinds by fold: {'; '.join(sorted(set(folded.kinds)))}"
+        )
+        name = "shopkeeper ranker" + (" + cross-encoder" if tier else "")
+        rows.append(Row(name, metrics, seconds + time.perf_counter() - began, notes))
+    return rows
+
+
+def _row(
+    name: str, exam: Exam, ask: Ask, seconds: float = 0.0, notes: str = "", typos: Mapping[str, str] | None = None
+) -> Row:
     metrics = {metric: Metric.mean(values) for metric, values in _measure(exam, ask).items()}
+    if typos is not None:
+        slipped = _measure(exam, lambda query, mask: ask(typos[query], mask))["ndcg@10"]
+        metrics["typos_ndcg@10"] = Metric.mean(slipped)
     return Row(name, {**metrics, "p95_ms": _p95(exam, ask)}, seconds, notes)
 
 
@@ -189,13 +236,14 @@ def _p95(exam: Exam, ask: Ask) -> Metric:
     return Metric(float(np.percentile(took, 95)) * 1000)
 
 
-def _measure(exam: Exam, ask: Ask) -> dict[str, NDArray[np.float64]]:
+def _measure(exam: Exam, ask: Ask, judged: Ask | None = None) -> dict[str, NDArray[np.float64]]:
+    """The figures of each query; `judged` ranks the judged products where that is another way than `ask`."""
     full, among = [], []
     for query, known in zip(exam.queries, exam.grades, strict=True):
         mask = np.zeros(len(exam.ids), dtype=np.bool_)
         mask[[exam.row[item] for item in known]] = True
         full.append([exam.ids[row] for row in ask(query, None)[:_DEEP].tolist()])
-        among.append([exam.ids[row] for row in ask(query, mask)[:_DEEP].tolist()])
+        among.append([exam.ids[row] for row in (judged or ask)(query, mask)[:_DEEP].tolist()])
     ideal = ideal_grades(exam.grades)
     everywhere = graded(full, exam.grades)
     known_at = [

@@ -21,7 +21,7 @@ from shopkeeper.evaluation.splits import folds
 from shopkeeper.models.text import Floats
 from shopkeeper.progress import track
 from shopkeeper.ranking.features import NAMES
-from shopkeeper.ranking.ranker import SURE, Confidence, Linear, Ranker
+from shopkeeper.ranking.ranker import SURE, Confidence, Linear, Ranker, standardised
 
 DEPTH = 300
 """Candidates of a query that are ranked anew; the rest stay behind them in the order of the fusion."""
@@ -46,6 +46,8 @@ _TREES = {
 }
 _ROUNDS = 150
 _STRENGTH, _CAUTION = 0.1, 0.01
+_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+"""Weights of a cross-encoder that are tried."""
 _LOST = 0.02
 """Share of right answers that the confidence may cost."""
 _LEVELS = 31
@@ -99,6 +101,7 @@ class Chosen:
         full: float64 (queries,), nDCG@10 over all candidates of each query, cross-validated.
         judged: float64 (queries,), the same among judged candidates alone.
         fused_full: The same for the fusion without a ranker.
+        scores: Of the candidates of each query, by a ranker that had not seen it: float32 (n,) each.
     """
 
     kind: Kind
@@ -106,6 +109,7 @@ class Chosen:
     judged: NDArray[np.float64]
     fused_full: NDArray[np.float64]
     fused_judged: NDArray[np.float64]
+    scores: Sequence[Floats]
 
 
 def choose(lessons: Sequence[Lesson], seed: int = 0) -> Chosen:
@@ -124,7 +128,7 @@ def choose(lessons: Sequence[Lesson], seed: int = 0) -> Chosen:
     values = {kind: measures(lessons, found) for kind, found in scores.items()}
     best = max(KINDS, key=lambda kind: float(sum(part.mean() for part in values[kind])))
     fused = measures(lessons, [lesson.table[:, NAMES.index("fused")] for lesson in lessons])
-    return Chosen(best, *values[best], *fused)
+    return Chosen(best, *values[best], *fused, scores[best])
 
 
 def teach(lessons: Sequence[Lesson], kind: Kind, seed: int = 0) -> Ranker:
@@ -204,6 +208,30 @@ def teach_confidence(lessons: Sequence[Lesson], seed: int = 0) -> tuple[Confiden
     found = np.concatenate(right) if right else np.zeros(0, dtype=np.float32)
     candidate = float(np.quantile(found, _LOST)) if len(found) else 0.0
     return Confidence(whole.linear, candidate, _border(best, answered)), best
+
+
+def tier_weight(lessons: Sequence[Lesson], scores: Sequence[Floats], read: Sequence[Floats]) -> float:
+    """What a cross-encoder should weigh against the ranker: the best of a few by nDCG@10 over all candidates.
+
+    Args:
+        lessons: Queries with an answer.
+        scores: The ranker's, of each query's candidates, cross-validated.
+        read: The cross-encoder's, of the first m of each query in the order of `scores`.
+    """
+    best, chosen = -1.0, 0.0
+    for weight in _WEIGHTS:
+        joined = []
+        for own, sharp in zip(scores, read, strict=True):
+            out = own.copy()
+            first = np.argsort(-own, kind="stable")[: len(sharp)]
+            if len(first) > 1:
+                mixed = standardised(own[first]) + np.float32(weight) * standardised(sharp)
+                out[first[np.argsort(-mixed, kind="stable")]] = np.sort(own[first])[::-1]
+            joined.append(out)
+        value = float(measures(lessons, joined)[0].mean())
+        if value > best + 1e-9:
+            best, chosen = value, weight
+    return chosen
 
 
 def _sure(lessons: Sequence[Lesson]) -> Confidence | None:

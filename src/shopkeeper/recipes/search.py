@@ -12,7 +12,7 @@ never shown is not known to be wrong. What behaviour says of an item (`Known`) c
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
 from shopkeeper.evaluation.splits import by_hash
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
+from shopkeeper.models.reranker import Reranker, load_reranker
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.progress import track
 from shopkeeper.ranking.clicks import ClickTable
@@ -33,12 +34,13 @@ from shopkeeper.ranking.shown import KINDS as SHOWN
 from shopkeeper.ranking.shown import read_shown
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.fusion import SHARES, chosen_share, known_answers, measured
-from shopkeeper.recipes.ranker import LEAST, Lesson, choose, teach, teach_confidence
+from shopkeeper.recipes.ranker import LEAST, Lesson, choose, teach, teach_confidence, tier_weight
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
+from shopkeeper.tasks.finding import passage
 from shopkeeper.tasks.known import known_from
 
 _ASKED = 100
@@ -88,6 +90,9 @@ def train_search(
         gain = paired_difference(chosen.fused_full, chosen.full, seed=seed)
         before |= {"fused, all": _mean(chosen.fused_full), "fused, judged only": _mean(chosen.fused_judged)}
         after |= {"ranker, all": _mean(chosen.full), "ranker, judged only": _mean(chosen.judged)}
+        if reranker := load_reranker(settings.models):
+            parameters["rerank"] = weigh_tier(index, shelf, answered, chosen.scores, reranker, settings.search.rerank)
+            notes.append(f"The cross-encoder weighs {parameters['rerank']:g} against the ranker.")
         better = (chosen.full + chosen.judged).mean() > (chosen.fused_full + chosen.fused_judged).mean()
         if better:
             arrays |= teach(answered, chosen.kind, seed).save()
@@ -110,6 +115,22 @@ def train_search(
         notes=" ".join(notes),
     )
     return save_bundle(folder, card, arrays=arrays, parameters=parameters)
+
+
+def weigh_tier(
+    index: HybridIndex,
+    shelf: Shelf,
+    lessons: Sequence[Lesson],
+    scores: Sequence[Floats],
+    reranker: Reranker,
+    depth: int,
+) -> float:
+    """What a cross-encoder that reads the first `depth` hits should weigh; see `ranker.tier_weight`."""
+    read = []
+    for lesson, own in track(list(zip(lessons, scores, strict=True)), "read the best hits", len(lessons), "queries"):
+        rows = index.search(lesson.query, None, shelf.showable()).rows[np.argsort(-own, kind="stable")[:depth]]
+        read.append(reranker.score(lesson.query, [passage(shelf.item(row)) for row in rows.tolist()]))
+    return tier_weight(lessons, scores, read)
 
 
 def lessons_of(store: Store, index: HybridIndex, shelf: Shelf, source: str) -> list[Lesson]:
