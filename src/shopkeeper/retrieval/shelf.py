@@ -100,7 +100,8 @@ class Shelf:
         self._visible[row] = not item.hidden
         self._sellable[row] = item.availability.sellable
         for name, value in item.attributes.items():
-            self._attributes.setdefault(name, {}).setdefault(value, set()).add(row)
+            if value:
+                self._attributes.setdefault(name, {}).setdefault(value, set()).add(row)
         return row
 
     def remove(self, item: str) -> int | None:
@@ -189,6 +190,10 @@ class Shelf:
             rows_out = self.rows(filters.exclude)
             mask[rows_out[rows_out < count]] = False
         return mask
+
+    def describes(self, name: str) -> bool:
+        """Did any item ever have an attribute of this name?"""
+        return name in self._attributes
 
     def having(self, name: str, value: str, rows: Rows) -> Mask:
         """Bool (n,): which of `rows` have a value of ``brand``, ``category`` (a path joined by `` > ``) or an attribute."""

@@ -115,7 +115,7 @@ class FacetCounter:
         for name in [*filters.attributes, *_common_attributes(shelf, passing)]:
             if name not in counts:
                 of_rows, of_keys = without(("attribute", name))
-                codes, values = self._columns.column(name)
+                codes, values = self._column(name)
                 chosen = filters.attributes.get(name, ())
                 found = _coded(codes[of_rows], values, of_keys, most=_ATTRIBUTE_VALUES, always=chosen)
                 counts[name] = found if len(found) > 1 or chosen else {}
@@ -140,10 +140,16 @@ class FacetCounter:
             high = np.inf if filters.price_max is None else filters.price_max
             yield ("price", ""), (prices >= low) & (prices <= high)
         for name, wanted in filters.attributes.items():
-            codes, values = self._columns.column(name)
-            yield ("attribute", name), _among(codes[rows], values, wanted)
+            codes, values = self._column(name)
+            yield ("attribute", name), _among(codes[rows], values, [value for value in wanted if value])
         if stars is not None:
             yield ("rating", ""), self._stars(rows) >= stars
+
+    def _column(self, name: str) -> tuple[NDArray[np.int32], Codes]:
+        """An attribute's column; for a name that no item ever had none is made."""
+        if not self.shelf.describes(name):
+            return np.zeros(len(self.shelf), dtype=np.int32), Codes()
+        return self._columns.column(name)
 
     def _stars(self, rows: Rows) -> NDArray[np.float32]:
         known = self.ratings
@@ -232,8 +238,9 @@ def _coded(
 
 
 def _among(codes: NDArray[np.int32], names: Codes, wanted: Sequence[str]) -> Mask:
+    known = names.known(wanted)
     table = np.zeros(len(names.values), dtype=np.bool_)
-    table[names.known(wanted)] = True
+    table[known] = True
     found: Mask = table[codes]
     return found
 

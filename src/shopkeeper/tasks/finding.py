@@ -23,6 +23,7 @@ from shopkeeper.retrieval.hybrid import Found, HybridIndex
 from shopkeeper.retrieval.lexical import query_terms
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores, Shelf
 from shopkeeper.retrieval.understanding.nouns import Understood
+from shopkeeper.tasks.excluding import holding
 from shopkeeper.tasks.latest import Latest
 
 DEPTH = 300
@@ -148,9 +149,9 @@ class Finder:
             now: In seconds since 1970.
             past: What the customer did, newest last.
         """
+        mask = self.without(mask, understood.exclude)
         judged = [self._judged(text, share, understood, mask, now) for text, share in _wordings(understood)]
         found, table = judged[0] if len(judged) == 1 else _merged(judged)
-        found, table = self._held(found, table, understood.exclude)
         if not len(found):
             nothing = np.zeros(0, dtype=np.float32)
             return Ranked(
@@ -165,7 +166,7 @@ class Finder:
             added = (np.float32(self.personal) * standardised(liking)).astype(np.float32)
             scores = scores + added
         order = np.lexsort((found.rows, -scores))
-        if self.tier is not None:
+        if self.tier is not None and len(found):
             scores, order = self.tier.reordered(understood.words, self.shelf, found.rows, scores, order)
         found = found.at(order)
         return Ranked(found.rows, scores[order], found.words, found.meaning, found.cosine, added[order], sure)
@@ -174,12 +175,23 @@ class Finder:
         """Whether the candidates probably hold an answer, as far as that was learnt."""
         return self.confidence is None or ranked.sure is None or ranked.sure >= self.confidence.answer
 
+    def without(self, mask: Mask, exclude: Sequence[str]) -> Mask:
+        """A mask without the rows that have what is not wanted; the mask itself where nothing is unwanted."""
+        for unwanted in exclude:
+            rows = holding(unwanted, self.index.lexical, self.shelf.items)
+            mask = mask.copy()
+            mask[rows[rows < len(mask)]] = False
+        return mask
+
     def candidates(self, understood: Understood, mask: Mask) -> Rows:
         """Rows that a query might find, unranked: for counting what other choices would bring."""
-        return self.index.search(understood.words, self.vector(understood.words), mask).rows
+        found = self.index.search(understood.words, self.vector(understood.words), mask)
+        kept: Rows = found.rows[(found.bm25 > 0) | (found.cosine >= self.index.fusion.floor)]
+        return kept
 
     def count(self, understood: Understood, mask: Mask) -> int:
         """How many rows a query would find, by its words alone: cheap, for trying what to give up."""
+        mask = self.without(mask, understood.exclude)
         if not understood.words:
             return int(np.count_nonzero(mask))
         rows, _ = self.index.lexical.search(understood.words, DEPTH, mask)
@@ -216,17 +228,6 @@ class Finder:
             )
         return found, table
 
-    def _held(self, found: Found, table: Floats, exclude: Sequence[str]) -> tuple[Found, Floats]:
-        """Without the candidates that hold an excluded wording."""
-        keep = np.ones(len(found), dtype=np.bool_)
-        for unwanted in exclude:
-            wanted = len(query_terms(unwanted))
-            if not wanted:
-                continue
-            for matches in self.index.lexical.matches(unwanted, found.rows).values():
-                keep &= np.bincount(matches.row, minlength=len(found)) < wanted
-        return (found, table) if keep.all() else (found.at(np.flatnonzero(keep)), table[keep[: len(table)]])
-
     def _answers(self, found: Found, table: Floats) -> tuple[float | None, Mask]:
         """How sure it is that an answer is there, and which candidates may be one."""
         wordless = found.bm25 <= 0
@@ -239,8 +240,8 @@ class Finder:
 
     def _scores(self, found: Found, table: Floats) -> Scores:
         """float32 (n,): the judged ones by the ranker, the others behind them."""
-        if not len(found):
-            return np.zeros(0, dtype=np.float32)
+        if not len(table):
+            return found.scores
         if self.ranker is None:
             preferred = table[:, NAMES.index("preferred")]
             judged = standardised(table[:, _FUSED]) + _PREFERRED * preferred
@@ -260,7 +261,7 @@ def _merged(judged: Sequence[tuple[Found, Floats]]) -> tuple[Found, Floats]:
     rows = np.concatenate([found.rows[: len(table)] for found, table in judged])
     tables = np.concatenate([table for _, table in judged])
     best = np.lexsort((-tables[:, _FUSED], -tables[:, _COVERAGE], rows))
-    best = best[np.append(True, np.diff(rows[best]) > 0)]
+    best = best[np.diff(rows[best], prepend=-1) > 0]
     best = best[np.argsort(-tables[best, _FUSED], kind="stable")][:DEPTH]
     taken = set(rows[best].tolist())
     parts = [

@@ -72,7 +72,7 @@ def _body(token: str) -> bytes:
         raw = b""
     body = raw[:-_SUM]
     if len(body) != _OFFSET + 2 * _PRINT or raw[-_SUM:] != _sum(body):
-        raise InputError("This is no cursor.", where="cursor", cure="Send `next` of the last answer as it came.")
+        raise InputError("This is no cursor.", where="cursor", cure="Send `cursor` of the last answer as it came.")
     return body
 
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from shopkeeper.errors import InputError
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.rules import Rulebook, Ruled, applied, situation_of
+from shopkeeper.ranking.rules import Rulebook, Ruled, Situation, applied, situation_of
 from shopkeeper.records import Customer, Event, Filters, Hit, Item, Reason, Request
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.highlights import highlights
 from shopkeeper.retrieval.lexical import matched_words
-from shopkeeper.retrieval.shelf import Mask, Shelf
+from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language, Wording
 from shopkeeper.retrieval.understanding.nouns import Understood
 from shopkeeper.tasks.answers import SearchAnswer
@@ -43,25 +43,59 @@ _PAST = 50
 """Events of a customer that their taste is read from."""
 _RELEVANT = 0.5
 """Share of the best fused score that an item must reach to be shown in an order other than relevance."""
-_KEPT = 256
-"""Rankings kept for the next pages."""
+_KEPT, _LARGEST = 256, 5_000
+"""Rankings kept for the next pages, and the hits of one at most; a longer one comes from browsing and is made anew."""
 
 Recent = Callable[[str, str, int], Sequence[Event]]
 """(customer, session, limit) -> their latest events, newest last."""
 
 
 @dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a request may find.
+
+    Attributes:
+        chosen: What the customer chose and what their query says.
+        stars: Mean stars at least, or None.
+        own: Bool (rows,), what passes all that the customer wants.
+        wide: Bool (rows,), what the rules leave of that if nothing was chosen in any facet.
+        mask: Bool (rows,), what passes both.
+        hidden: int64 (n,), rows that a rule hides.
+    """
+
+    understood: Understood
+    unsure: tuple[Wording, ...]
+    chosen: Filters
+    stars: float | None
+    own: Mask
+    wide: Mask
+    mask: Mask
+    hidden: Rows
+
+    @property
+    def narrowed(self) -> bool:
+        """Was anything chosen in a facet?"""
+        return _narrows(self.chosen) or self.stars is not None
+
+
+@dataclass(frozen=True, slots=True)
 class _Ranking:
-    """All hits of a request, in order, before a page is cut."""
+    """All hits of a request, in order, before a page is cut.
+
+    Attributes:
+        listed: One row a product; of browsing perhaps the first pages only.
+        scores: float32 (products,).
+    """
 
     understood: Understood
     unsure: tuple[Wording, ...]
     listed: Products
-    scores: dict[int, float]
+    scores: Floats
     ranked: Ranked | None
     ruled: Ruled
     facets: Facets
     total: int
+    relaxations: tuple[Relaxation, ...]
 
 
 class SearchTask:
@@ -121,67 +155,88 @@ class SearchTask:
         """
         began = time.perf_counter()
         _check(request)
+        version = self.version  # what a writer changes from here on is another ranking, and its cursors are others
         if cursor:
-            request = turned(request, cursor, self.version)
-        key = f"{self.version}\n{ranking_of(request)}\n{request.offset + request.limit if not request.query else ''}"
+            request = turned(request, cursor, version)
+        key = f"{version}\n{ranking_of(request)}\n{request.offset + request.limit if not request.query else ''}"
         ranking = self._kept.get(key) if request.offset and rules is None else None
         if ranking is None:
             ranking = self._ranking(request, self.rules if rules is None else rules)
-            if rules is None:
+            if rules is None and len(ranking.ruled.rows) <= _LARGEST:
                 self._kept.put(key, ranking)
-        return self._answered(request, ranking, began)
+        return self._answered(request, ranking, version, began)
+
+    def forget(self) -> None:
+        """Let go of the rankings that are kept for next pages: they tell who asked what."""
+        self._kept = Latest(_KEPT)
+
+    def _scope(self, request: Request, situation: Situation, rules: Rulebook) -> _Scope:
+        understood, unsure = self.language.read(clean(rules.query(situation)), request.ignore)
+        chosen = _both(request.filters, understood.filters)
+        stars = _stars(understood) if self.facets.ratings is not None else None
+        free = self._allowed(replace(chosen, brands=(), categories=(), price_min=None, price_max=None, attributes={}))
+        free = self.finder.without(free, understood.exclude)
+        own = free
+        if _narrows(chosen):
+            own = _meeting(own, self._allowed(chosen))
+        if stars is not None:
+            own = own & (_padded(self.facets.ratings, len(own)) >= stars)
+        wide = rules.allowed(situation, self.shelf, free)
+        mask = own if wide is free else _meeting(own, wide)
+        hidden = self.shelf.rows(item for rule in rules.firing(situation) for item in rule.then.hide)
+        return _Scope(understood, unsure, chosen, stars, own, wide, mask, hidden)
 
     def _ranking(self, request: Request, rules: Rulebook) -> _Ranking:
         customer = self._customer(request.customer) if request.customer else None
         situation = situation_of(request, customer)
-        understood, unsure = self.language.read(clean(rules.query(situation)), request.ignore)
+        scope = self._scope(request, situation, rules)
+        understood, mask = scope.understood, scope.mask
         sort = understood.sort if request.sort == "relevance" and understood.sort else request.sort
-        chosen = _both(request.filters, understood.filters)
-        stars = next((float(one.value) for one in understood.preferences if one.field == "rating"), None)
-        wide = self._allowed(replace(chosen, brands=(), categories=(), price_min=None, price_max=None, attributes={}))
-        wide = rules.allowed(situation, self.shelf, wide)
-        mask = wide & self._allowed(chosen) if _narrows(chosen) else wide
-        if stars is not None and self.facets.ratings is not None:
-            mask = mask & (np.pad(self.facets.ratings, (0, len(mask)))[: len(mask)] >= stars)
-        ranked, whole = None, False
+        firing = bool(rules.firing(situation))
+        ranked = None
         if understood.words:
             past = self._recent(request.customer, request.session, _PAST) if request.customer or request.session else ()
-            ranked = self.finder.find(understood, mask, request.time.timestamp(), past)
-            rows, scores, everything = ranked.rows, ranked.scores, ranked.rows
-            if _narrows(chosen) or stars is not None:
-                everything = np.union1d(rows, self.finder.candidates(understood, wide))
-            if sort != "relevance":
+            ranked = self.finder.find(replace(understood, exclude=()), mask, request.time.timestamp(), past)
+            rows, scores, passing = ranked.rows, ranked.scores, ranked.rows
+            if sort != "relevance" and len(rows):
                 near = ranked.words + ranked.meaning
-                rows = leading(rows[near >= _RELEVANT * near.max()], self._keys(sort), len(rows)) if len(rows) else rows
+                rows = passing = leading(rows[near >= _RELEVANT * near.max()], self._keys(sort), len(rows))
                 scores = np.zeros(len(rows), dtype=np.float32)
+            others = self.finder.candidates(understood, scope.wide) if scope.narrowed else rows[:0]
         else:
-            everything, rows = np.flatnonzero(wide), np.flatnonzero(mask)
-            whole = bool(rules.firing(situation)) or self.groups.any
-            count = len(rows) if whole else min(len(rows), request.offset + request.limit)
-            rows = leading(rows, self._keys(sort), count)
+            passing = np.flatnonzero(mask)
+            whole = firing or self.groups.any
+            count = len(passing) if whole else min(len(passing), request.offset + request.limit)
+            rows = leading(passing, self._keys(sort), count)
             scores = (1 / (1 + np.arange(len(rows)))).astype(np.float32)
-        ruled = applied(rules, replace(situation, ranked=sort == "relevance"), rows, scores, self.shelf, mask)
+            others = np.flatnonzero(scope.wide) if scope.narrowed else rows[:0]
+        ruled = applied(rules, replace(situation, ranked=sort == "relevance"), rows, scores, self.shelf, scope.own)
         listed = products(ruled.rows, self.groups)
-        facets = self.facets.count(everything, chosen, stars=stars)
-        total = len(listed) if understood.words or whole else facets.total
-        held = dict(zip(ruled.rows.tolist(), ruled.scores.tolist(), strict=True))
-        return _Ranking(understood, unsure, listed, held, ranked, ruled, facets, total)
+        outside = others[others < len(mask)]
+        outside = np.setdiff1d(outside[~mask[outside]], scope.hidden, assume_unique=True)
+        shown = ruled.rows if firing else passing
+        facets = self.facets.count(np.concatenate([shown, outside]), scope.chosen, stars=scope.stars)
+        total = facets.total if not understood.words and not whole else len(listed)
+        table = np.zeros(int(ruled.rows.max(initial=-1)) + 1, dtype=np.float32)
+        table[ruled.rows] = ruled.scores
+        relaxations = self._relaxations(request, understood, total, customer, rules)
+        facets = replace(facets, passing=facets.passing[:0])  # as long as the shelf, and of no more use
+        return _Ranking(understood, scope.unsure, listed, table[listed.rows], ranked, ruled, facets, total, relaxations)
 
-    def _answered(self, request: Request, ranking: _Ranking, began: float) -> SearchAnswer:
+    def _answered(self, request: Request, ranking: _Ranking, version: str, began: float) -> SearchAnswer:
         understood, ranked = ranking.understood, ranking.ranked
         start, stop = request.offset, request.offset + request.limit
         places = range(min(start, len(ranking.listed)), min(stop, len(ranking.listed)))
         page = [(place, int(ranking.listed.rows[place])) for place in places]
-        items = [(place, row, item) for place, row in page if (item := self.shelf.items[row]) is not None]
+        items = [(place, row, item) for place, row in page if (item := self._shown(row)) is not None]
         searched = " ".join([understood.words, *(text for text, _ in understood.variants)])
-        ids = self.shelf.items
         variants = {
-            item.id: tuple(other.id for row in ranking.listed.others(place).tolist() if (other := ids[row]) is not None)
+            item.id: tuple(other.id for row in ranking.listed.others(place).tolist() if (other := self._shown(row)))
             for place, _, item in items
         }
         return SearchAnswer(
             request=request,
-            hits=tuple(self._hit(request, ranking, row, item) for _, row, item in items),
+            hits=tuple(self._hit(request, ranking, place, row, item) for place, row, item in items),
             total=ranking.total,
             model=self.model,
             facets=ranking.facets.counts,
@@ -189,7 +244,7 @@ class SearchTask:
             read=understood,
             instead=ranking.unsure[0].text if ranking.unsure else "",
             found=ranking.total > 0 and (ranked is None or self.finder.answers(ranked)),
-            relaxations=self._relaxations(request, understood, ranking.total),
+            relaxations=() if request.offset else ranking.relaxations,
             prices=ranking.facets.prices,
             banner=ranking.ruled.banner,
             redirect=ranking.ruled.redirect,
@@ -197,23 +252,30 @@ class SearchTask:
             pinned=frozenset(item.id for _, row, item in items if row in ranking.ruled.pinned),
             variants={item: others for item, others in variants.items() if others},
             marks={item.id: highlights(item, searched) for _, _, item in items} if understood.words else {},
-            cursor=next_cursor(request, ranking.total, self.version),
+            cursor=next_cursor(request, ranking.total, version),
         )
 
-    def _relaxations(self, request: Request, understood: Understood, total: int) -> tuple[Relaxation, ...]:
+    def _relaxations(
+        self, request: Request, understood: Understood, total: int, customer: Customer | None, rules: Rulebook
+    ) -> tuple[Relaxation, ...]:
         if total >= _FEW or request.offset:
             return ()
 
         def count(other: Request) -> int:
-            read, _ = self.language.read(clean(other.query), other.ignore)
-            return self.finder.count(read, self._allowed(_both(other.filters, read.filters)))
+            scope = self._scope(other, situation_of(other, customer), rules)
+            mask = scope.mask.copy()
+            mask[scope.hidden[scope.hidden < len(mask)]] = False
+            return self.finder.count(replace(scope.understood, exclude=()), mask)
 
         return relaxed(request, count, found=total, understood=understood, weigh=self.finder.index.lexical.bound)
 
     def _allowed(self, filters: Filters) -> Mask:
-        mask = self.shelf.allowed(filters)
-        mask &= self.shelf.showable()[: len(mask)]
-        return mask
+        return _meeting(self.shelf.allowed(filters), self.shelf.showable())
+
+    def _shown(self, row: int) -> Item | None:
+        """The item of a row, unless it went or was hidden since the ranking was made."""
+        item = self.shelf.items[row]
+        return item if item is not None and item.showable else None
 
     def _keys(self, sort: str) -> Sequence[Floats | np.ndarray]:
         """What to order by, highest first, the next one deciding between equals."""
@@ -229,8 +291,8 @@ class SearchTask:
             return (_padded(self.facets.ratings, width), popularity)
         return (popularity, created)
 
-    def _hit(self, request: Request, ranking: _Ranking, row: int, item: Item) -> Hit:
-        score = ranking.scores[row]
+    def _hit(self, request: Request, ranking: _Ranking, place: int, row: int, item: Item) -> Hit:
+        score = float(ranking.scores[place])
         if not request.explain:
             return Hit(item=item.id, score=score)
         if row in ranking.ruled.pinned:
@@ -297,6 +359,20 @@ def _both(chosen: Filters, read: Filters) -> Filters:
 def _narrows(filters: Filters) -> bool:
     prices = filters.price_min is not None or filters.price_max is not None
     return bool(filters.brands or filters.categories or filters.attributes) or prices
+
+
+def _stars(understood: Understood) -> float | None:
+    """The stars that were asked for; an attribute of the catalogue may be called "rating" as well, but gives no such chip."""
+    if not any(chip.kind == "rating" for chip in understood.chips):
+        return None
+    return next(float(one.value) for one in understood.preferences if one.field == "rating" and one.certainty == 1)
+
+
+def _meeting(one: Mask, other: Mask) -> Mask:
+    """What both let pass; the shelf may have grown between the two."""
+    width = min(len(one), len(other))
+    met: Mask = one[:width] & other[:width]
+    return met
 
 
 def _padded(known: Floats | None, width: int) -> Floats:
