@@ -1,10 +1,11 @@
-"""Commands that run the shop: search, recommend, similar, tag, index, serve, keys, doctor."""
+"""Commands that run the shop: search, suggest, recommend, similar, tag, index, serve, keys, doctor."""
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +17,8 @@ from shopkeeper.models.registry import Registry
 from shopkeeper.models.tagger_bundle import read_tagger
 from shopkeeper.records import Answer, Filters, Request
 from shopkeeper.serving.auth import Keys, Scope
+from shopkeeper.serving.search_replies import search_document
+from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.shop import Shop, open_shop
 
 Limit = Annotated[int, typer.Option(help="How many hits.", min=1, max=200)]
@@ -34,10 +37,13 @@ def search(
     ] = None,
     price_min: Annotated[float | None, typer.Option(help="Lowest price.")] = None,
     price_max: Annotated[float | None, typer.Option(help="Highest price.")] = None,
-    sort: Annotated[str, typer.Option(help="relevance, price_asc, price_desc, newest, popular")] = "relevance",
+    sort: Annotated[str, typer.Option(help="relevance, price_asc, price_desc, newest, popular, rating")] = "relevance",
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="Do not read this out of the query: the key of a chip (repeatable).")
+    ] = None,
     explain: Explain = False,
 ) -> None:
-    """Search the shop."""
+    """Search the shop, and say how the query was read."""
     filters = Filters(
         brands=tuple(brand or ()),
         categories=tuple(tuple(part.strip() for part in path.split(">")) for path in category or ()),
@@ -45,9 +51,37 @@ def search(
         price_max=price_max,
     )
     request = Request(
-        query=query, limit=limit, customer=customer, filters=filters, sort=sort, explain=explain, surface="cli"
+        query=query,
+        limit=limit,
+        customer=customer,
+        filters=filters,
+        sort=sort,
+        ignore=tuple(ignore or ()),
+        explain=explain,
+        surface="cli",
     )
     _answer(context.obj, f"Search: {query}", lambda shop: shop.search(request))
+
+
+@app.command()
+def suggest(
+    context: typer.Context,
+    typed: Annotated[str, typer.Argument(help="What was typed so far.")],
+    customer: Annotated[str, typer.Option(help="Customer id; their own queries come first.")] = "",
+    limit: Annotated[int, typer.Option(help="Lines of each kind.", min=1, max=50)] = 5,
+) -> None:
+    """Autocomplete: queries, products, categories and brands that somebody who types may be on the way to."""
+    session: Session = context.obj
+    with session.output.progress():
+        shop = open_shop(session.settings)
+    try:
+        found = shop.suggest(typed, customer=customer, most=limit)
+    finally:
+        shop.close()
+    kinds = {"query": found.queries, "product": found.products, "category": found.categories, "brand": found.brands}
+    rows = [(kind, line.text, line.item) for kind, lines in kinds.items() for line in lines]
+    session.output.table(f"On the way to: {typed}", ["kind", "text", "item"], rows)
+    session.output.result([{"kind": kind, "text": text, "item": item} for kind, text, item in rows])
 
 
 @app.command()
@@ -190,6 +224,7 @@ def _answer(session: Session, title: str, ask: Callable[[Shop], Answer]) -> None
     session.output.table(f"{title}  ({answer.total:,} in all, {answer.seconds * 1000:.1f} ms)", columns, rows)
     if not rows:
         session.output.say("Nothing found.")
+    read = _reading(session, answer, language) if isinstance(answer, SearchAnswer) else {}
     session.output.result(
         {
             "request": answer.request.id,
@@ -207,4 +242,19 @@ def _answer(session: Session, title: str, ask: Callable[[Shop], Answer]) -> None
                 for hit in answer.hits
             ],
         }
+        | read
     )
+
+
+def _reading(session: Session, answer: SearchAnswer, language: str) -> dict[str, Any]:
+    """Say how a query was read and what else to try; the same as JSON values."""
+    for chip in answer.read.chips:
+        session.output.say(f"  {chip.text[language]}   (--ignore {shlex.quote(chip.key)})")
+    if answer.instead:
+        session.output.say(f"Did you mean: {answer.instead}")
+    if not answer.found and answer.hits:
+        session.output.say("Probably none of these is what was asked for.")
+    for way in answer.relaxations:
+        session.output.say(f"  {way.text[language]}: {way.count:,}")
+    document = search_document(answer)
+    return {name: document[name] for name in ("understood", "instead", "found", "relaxations", "rules", "redirect")}

@@ -8,10 +8,16 @@ from typing import Annotated
 import typer
 
 from shopkeeper.cli.main import Session, app
+from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
+from shopkeeper.models.serving import encoders
+from shopkeeper.models.text import Encoder
 from shopkeeper.recipes.questions import ask_about
 from shopkeeper.records import PassageKind
+from shopkeeper.retrieval.understanding.synonym_mining import propose
+from shopkeeper.retrieval.understanding.synonyms import TASK as SYNONYM
 from shopkeeper.store.database import open_store
+from shopkeeper.store.protocols import Store
 from shopkeeper.training.acquisition import (
     Strategy,
     badge,
@@ -48,13 +54,21 @@ def ask(
     strategy: Annotated[str, typer.Option(help=f"What is worth asking: {', '.join(_STRATEGIES)}.")] = "cluster-margin",
     kind: Annotated[list[PassageKind] | None, typer.Option(help="Only texts of this kind (repeatable).")] = None,
 ) -> None:
-    """Choose the texts whose labels would teach most, in place of those that waited."""
+    """Choose the texts whose labels would teach most, in place of those that waited.
+
+    For the task synonym: pairs of phrases that lead to the same items or mean nearly the same; answer yes or no.
+    """
     if strategy not in _STRATEGIES:
         raise typer.BadParameter(f"{strategy!r} is none of {', '.join(_STRATEGIES)}", param_hint="--strategy")
     session: Session = context.obj
     settings = session.settings
     store = open_store(settings.store_url)
     try:
+        if task == SYNONYM:
+            with session.output.progress():
+                propose(store, _encoder(session, store), count)
+            show(context, task, count)
+            return
         with session.output.progress():
             ask_about(
                 store,
@@ -68,6 +82,14 @@ def ask(
     finally:
         store.close()
     show(context, task, count)
+
+
+def _encoder(session: Session, store: Store) -> Encoder:
+    """The encoder that serves queries now."""
+    settings = session.settings
+    live = Registry(settings.bundles).live("relevance")
+    base = encoder_name(settings.models, (item.language for item in store.catalogue.scan()))
+    return encoders(settings, live, base).query
 
 
 @review.command()
