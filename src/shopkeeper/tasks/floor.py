@@ -76,9 +76,12 @@ class Floor:
             rows = np.array([self.shelf.put(item) for item in items], dtype=np.int64)
             self.index.upsert(rows, items, vectors)
             self.recommend.put(items, vectors)
+            popular = self.search.popularity
             for row, item in zip(rows.tolist(), items, strict=True):
                 self.search.put(row, item)
-                self.suggest.put(item)
+                self.suggest.put(
+                    item, 1.0 + (float(popular[row]) if popular is not None and row < len(popular) else 0.0)
+                )
         gone = [row for name in removed if (row := self.shelf.remove(name)) is not None]
         for name in removed:
             self.search.language.drop(name)
@@ -151,7 +154,7 @@ def build_floor(
     version = "+".join([f"shopkeeper-{__version__}", *names])
     behaviour, counted = _behaviour(store, shelf, vectors, parameters)
     popular = behaviour.standing("popular", len(shelf))
-    ranker, confidence = _ranker(learnt_search)
+    ranker, confidence = ranker_of(learnt_search)
     tier = _tier(settings, learnt_search)
     finder = Finder(shelf, index, ranker=ranker, confidence=confidence, tier=tier, personal=limits.personal)
     finder.known = known_from(store, shelf)
@@ -190,7 +193,7 @@ def _behaviour(store: Store, shelf: Shelf, vectors: np.ndarray, parameters: Para
     return fit(histories, shelf, vectors, parameters, until=until), frame.height
 
 
-def _ranker(bundle: Bundle | None) -> tuple[Ranker | None, Confidence | None]:
+def ranker_of(bundle: Bundle | None) -> tuple[Ranker | None, Confidence | None]:
     """What a bundle of task ``search`` holds of the two.
 
     Raises:
