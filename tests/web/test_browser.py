@@ -1,75 +1,16 @@
 """The storefront in a real Chromium: search in both languages, click, and see the shelves react."""
 
-import socket
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from shopkeeper.records import EventKind
 from shopkeeper.tasks.shop import Shop
-from shopkeeper.web.site import create_site
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-SIZES = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-
-
-@pytest.fixture(scope="module")
-def address(shop: Shop) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_site(shop), port=port, log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(timeout=20)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no browser at {CHROMIUM}")
-    with playwright.sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=["en-desk", "en-phone", "zh-desk", "zh-phone"])
-def look(request: pytest.FixtureRequest) -> str:
-    """Language and size of a window."""
-    return request.param
-
-
 TWO = pytest.mark.parametrize("look", ["en-desk", "zh-phone"], indirect=True)
-
-
-@pytest.fixture
-def window(chromium: Any, look: str) -> Iterator[Any]:
-    """A fresh window that must not complain or run over its edge."""
-    language, _, size = look.partition("-")
-    context = chromium.new_context(viewport=SIZES[size], locale="zh-CN" if language == "zh" else "en-GB")
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert complaints == []
-    context.close()
 
 
 def titles(page: Any, shelf: str) -> list[str]:

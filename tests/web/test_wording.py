@@ -18,9 +18,10 @@ from shopkeeper.web.listing import (
     brand_choices,
     category_choices,
     pages,
+    price_bars,
     price_ranges,
 )
-from shopkeeper.web.view import hue, in_language, initial, money, pictures, stars
+from shopkeeper.web.view import hue, in_language, initial, money, pictures, pieces, stars
 from shopkeeper.web.visits import fold, leaning
 
 HERE = Path(web.__file__).parent
@@ -180,7 +181,8 @@ def test_page_numbers(total: int, size: int, page: int):
         attributes=st.lists(st.sampled_from([("colour", "red"), ("尺寸", "a:b"), ("a b", "x&y")]), unique=True).map(
             tuple
         ),
-        sort=st.sampled_from(["relevance", "newest"]),
+        ignore=st.lists(st.sampled_from(["price", "brand:B&Q", "not:皮"]), unique=True).map(tuple),
+        sort=st.sampled_from(["relevance", "newest", "rating"]),
         page=st.integers(1, 50),
     )
 )
@@ -192,3 +194,22 @@ def test_old_steps_do_not_crowd_out_new_ones():
     log = [event(EventKind.VIEW, f"i{n}") for n in range(50)]
     assert [name for _, name in fold(log).steps[:2]] == ["i49", "i48"]
     assert fold([]).steps == ()
+
+
+def test_bars_of_prices():
+    bars = price_bars([(0, 10, 1), (10, 20, 0), (20, 30, 200)], low=10, high=25)
+    assert [(bar.low, bar.high, bar.count, bar.height, bar.inside) for bar in bars] == [
+        ("0", "10", 1, 4.0, False),
+        ("10", "20", 0, 0.0, True),
+        ("20", "30", 200, 100.0, True),
+    ]
+    assert price_bars([]) == price_bars([(5, 5, 3)]) == price_bars([(0, 1, 0), (1, 2, 0)]) == []
+
+
+@given(st.text(max_size=30), st.lists(st.integers(0, 30), max_size=8))
+def test_pieces_lose_nothing_and_mark_the_ranges(text: str, places: list[int]):
+    ends = sorted({min(place, len(text)) for place in places})
+    ranges = list(zip(ends[::2], ends[1::2], strict=False))
+    cut = pieces(text, ranges)
+    assert "".join(piece for piece, _ in cut) == text
+    assert [piece for piece, marked in cut if marked] == [text[start:end] for start, end in ranges]

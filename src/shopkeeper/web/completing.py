@@ -36,9 +36,7 @@ def _offered(typed: str, desk: Desk, visit: Visit) -> dict[str, Any]:
     t = translator(visit.language)
     found = desk.shop.suggest(typed, customer=visit.customer, most=_LINES)
     groups = [
-        {"name": name, "title": t(title), "lines": lines}
-        for name, title, lines in _groups(found, desk, visit)
-        if lines
+        {"name": name, "title": t(title), "lines": lines} for name, title, lines in _groups(found, desk, visit) if lines
     ]
     count = sum(len(group["lines"]) for group in groups)
     return {"groups": groups, "said": t("suggest_count", count=count) if count else t("suggest_none")}
