@@ -20,6 +20,7 @@ PAN = {"id": "pan", "name": "Pans", "when": {"contains": ["pan", "煎锅"]}, "th
 def _clean(shop: Shop) -> Iterator[None]:
     yield
     shop.store.rules.remove([rule.id for rule in shop.store.rules.scan()])
+    shop.refresh()
 
 
 def put(client: TestClient, *rules: dict[str, object]) -> dict[str, int]:

@@ -108,6 +108,7 @@ class _Search:
     typed: str
     time: datetime
     asked: bool = False
+    nothing: bool = False
     places: dict[str, int] = field(default_factory=dict)
     clicked: set[str] = field(default_factory=set)
     ordered: set[str] = field(default_factory=set)
@@ -123,7 +124,8 @@ def searches(events: Iterable[Event]) -> pl.DataFrame:
 
     Returns:
         session, query (`query_key`), typed, time (of the first page), shown (distinct items), clicks and orders (items),
-        expected (items that would be clicked at these places), empty (it was asked and nothing was shown).
+        expected (items that would be clicked at these places), empty (it was asked and nothing was shown: an impression
+        without items says so, or a search without any impression).
     """
     found: dict[tuple[str, str], _Search] = {}
     page: dict[str, tuple[str, str]] = {}
@@ -138,7 +140,8 @@ def searches(events: Iterable[Event]) -> pl.DataFrame:
         key = (event.session or event.customer or event.request or event.id, query)
         search = found.setdefault(key, _Search(event.query.strip(), event.time))
         search.time = min(search.time, event.time)
-        search.asked = search.asked or event.kind is EventKind.SEARCH
+        search.nothing = search.nothing or (event.impression is not None and not event.impression.items)
+        search.asked = search.asked or search.nothing or event.kind is EventKind.SEARCH
         if event.request:
             page[event.request] = key
         if event.impression is not None:
@@ -198,7 +201,7 @@ def _frame(found: dict[tuple[str, str], _Search]) -> pl.DataFrame:
     for session, _ in found:
         per_session[session] = per_session.get(session, 0) + 1
     kept = {key: search for key, search in found.items() if per_session[key[0]] <= _MOST_SEARCHES}
-    logged = any(search.places for search in kept.values())
+    logged = any(search.places or search.nothing for search in kept.values())
     seen, clicked = np.zeros(_PLACES), np.zeros(_PLACES)
     for search in kept.values():
         for item, place in search.places.items():

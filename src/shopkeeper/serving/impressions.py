@@ -38,10 +38,13 @@ class ImpressionLog:
         self._thread.start()
 
     def add(self, answer: Answer) -> None:
-        """Note what an answer showed; returns at once unless the queue is full."""
-        if not answer.hits:
-            return
+        """Note what an answer showed; returns at once unless the queue is full.
+
+        That a query found nothing is worth knowing, too: its first page is noted with no items.
+        """
         request = answer.request
+        if not answer.hits and (request.offset or not request.query):
+            return
         self._queue.put(
             Event(
                 id=uuid.uuid4().hex,

@@ -83,16 +83,20 @@ async def list_rules(request: Request) -> Json:
 
 @router.put("", responses={200: {"model": ChangesOut}}, summary="Add or replace rules")
 async def put_rules(request: Request, body: Annotated[RulesIn, Body(openapi_examples=_RULES)]) -> Json:
-    """Write up to 1,000 rules by id, all or none. Equal ones are left alone."""
+    """Write up to 1,000 rules by id, all or none; they hold when this returns. Equal ones are left alone."""
     desk = desk_of(request)
-    return Json(_counts(await desk.run(desk.shop.store.rules.put, body.records(), actor_of(request))))
+    changes = await desk.run(desk.shop.store.rules.put, body.records(), actor_of(request))
+    await desk.run(desk.shop.refresh)
+    return Json(_counts(changes))
 
 
 @router.delete("", responses={200: {"model": ChangesOut}}, summary="Remove rules")
 async def delete_rules(request: Request, identifiers: Annotated[list[Id], Query(alias="id", max_length=200)]) -> Json:
     """Remove rules by id; ids that are not there count as unchanged. The changes remember what they were."""
     desk = desk_of(request)
-    return Json(_counts(await desk.run(desk.shop.store.rules.remove, identifiers, actor_of(request))))
+    changes = await desk.run(desk.shop.store.rules.remove, identifiers, actor_of(request))
+    await desk.run(desk.shop.refresh)
+    return Json(_counts(changes))
 
 
 @router.get("/changes", responses={200: {"model": RuleChangesOut}}, summary="Who changed what")

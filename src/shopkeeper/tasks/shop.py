@@ -106,10 +106,12 @@ class Shop:
 
     def erase(self, customer: str) -> int:
         """Delete a customer from the store and from memory; returns the number of rows deleted."""
-        count = self.store.erase(customer)
-        self._sessions.forget(customer)
-        self._bought.pop(customer, None)
-        self._floor.suggest.forget(customer)
+        with self._writing:  # no floor is being built that has read the customer's events already
+            count = self.store.erase(customer)
+            self._sessions.forget(customer)
+            self._bought.pop(customer, None)
+            self._floor.suggest.forget(customer)
+            self._floor.search.forget()
         return count
 
     def refresh(self) -> int:

@@ -30,6 +30,8 @@ _TYPED = 64
 """Characters that are read of what is typed."""
 _OWN, _CUSTOMERS = 50, 100_000
 """Queries remembered of a customer, customers remembered."""
+_REMEMBERED = 200_000
+"""Different queries remembered at most; beyond that the rare half is forgotten."""
 _SLIPS_FROM = 4
 _SPARE = 4
 """How many times more are looked up than are shown, for those that say the same."""
@@ -73,6 +75,7 @@ class Suggestions:
 class _Asked:
     weight: float = 0.0
     askers: set[str] = field(default_factory=set)
+    offered: bool = False
 
 
 class SuggestTask:
@@ -141,7 +144,9 @@ class SuggestTask:
             asker = customer or session
             if asker and len(asked.askers) < _ASKERS:
                 asked.askers.add(asker)
-            self._queries.put(text, text, asked.weight if found and len(asked.askers) >= _ASKERS else 0.0)
+            self._offer(text, asked, found=found)
+            if len(self._asked) > _REMEMBERED:
+                self._forget_the_rare()
             if customer:
                 own = self._own.setdefault(customer, OrderedDict())
                 self._own.move_to_end(customer)
@@ -172,11 +177,11 @@ class SuggestTask:
     def forget(self, customer: str) -> None:
         """Forget what a customer asked, and that they asked."""
         with self._lock:
-            for text in self._own.pop(customer, ()):
-                asked = self._asked[text]
-                asked.askers.discard(customer)
-                if len(asked.askers) < _ASKERS:
-                    self._queries.put(text, text, 0.0)
+            self._own.pop(customer, None)
+            for text, asked in self._asked.items():
+                if customer in asked.askers:
+                    asked.askers.discard(customer)
+                    self._offer(text, asked, found=False)
 
     def suggest(self, typed: str, *, customer: str = "", most: int = 5) -> Suggestions:
         """What may be meant by what was typed so far: at most `most` queries, products, categories and brands each.
@@ -221,6 +226,19 @@ class SuggestTask:
             ),
             seconds=time.perf_counter() - began,
         )
+
+    def _offer(self, text: str, asked: _Asked, *, found: bool) -> None:
+        """Let others find a query that enough people asked; what only one asked is not even filed."""
+        offered = found and len(asked.askers) >= _ASKERS
+        if offered or asked.offered:
+            self._queries.put(text, text, asked.weight if offered else 0.0)
+        asked.offered = asked.offered or offered
+
+    def _forget_the_rare(self) -> None:
+        rare = sorted(self._asked, key=lambda text: (self._asked[text].offered, self._asked[text].weight))
+        for text in rare[: len(rare) // 2]:
+            del self._asked[text]
+            self._queries.drop(text)
 
     def _count(self, groups: Iterable[str], change: int) -> None:
         for group in groups:
