@@ -1,15 +1,17 @@
 """Graded relevance of Chinese query and title (QBQTC): learnt from dev, measured on test_public by macro F1.
 
+A third of the test's queries stand in dev, a quarter even with the same title and mostly the same grade: `macro_f1` is
+over all of the test, as published, and `unseen_f1` over the pairs whose query dev does not hold, which is what counts.
 The grades 0, 1 and 2 stand 24 : 63 : 13, so that the likeliest grade is seldom 0 or 2, and macro F1 asks for all three
 alike. Where a row says "weighed", each grade's probability is multiplied by a weight that gives the best macro F1 on
-validation: a seventh of dev, parted by query, which also chooses the epoch and the shares of the blend. `gain` is the
-macro F1 above the best rival's. e5-small reads both texts together; its upper half learns.
+validation: a seventh of dev, parted by query, which also chooses the epoch and how much each model of the blend counts.
+`gain` is in `unseen_f1` over the best rival. e5-small reads both texts together; its upper half learns.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -40,7 +42,7 @@ from shopkeeper.training.texts import TokenRows, tokenise_pairs
 Ints = NDArray[np.int64]
 _GRADES, _TOKENS, _RESAMPLES = 3, 64, 1_000
 _LOGS = np.round(np.arange(-1.0, 2.6, 0.1), 1)  # logarithms of weights that are tried for the grades 0 and 2
-_SHARES = np.round(np.arange(0.0, 1.01, 0.1), 1)
+_POWERS = np.round(np.arange(0.0, 1.41, 0.1), 1)  # of a model's probabilities in the blend
 _TREES = {
     "objective": "multiclass",
     "num_class": _GRADES,
@@ -56,7 +58,7 @@ _TREES = {
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """Pairs of all parts with their grades, and which rows belong to which part."""
+    """Pairs of all parts with their grades, and which rows belong to which part; `unseen` says so of each test row."""
 
     queries: Sequence[str]
     titles: Sequence[str]
@@ -64,6 +66,7 @@ class Exam:
     train: Ints
     valid: Ints
     test: Ints
+    unseen: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,12 @@ class Said:
     @classmethod
     def of(cls, valid: Floats, test: Floats, seconds: float) -> Said:
         """From logits or logarithms."""
-        first, second = (np.log(softmax(part) + 1e-9) for part in (valid, test))
+        first, second = (np.log(softmax(part.astype(np.float32)) + 1e-9) for part in (valid, test))
         return cls(first, second, seconds)
 
 
 def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
-    """Majority, words, features, e5-small, and the blend of the last two.
+    """Majority, words, features, e5-small, and the blend of them.
 
     Args:
         data: Folder of the public data sets.
@@ -91,25 +94,28 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
     """
     set_threads(Settings().compute)
     exam = _exam(data, 0.08 if quick else 1.0)
-    known, truth = exam.grades[exam.valid], exam.grades[exam.test]
+    known, most = exam.grades[exam.valid], int(np.bincount(exam.grades[exam.train]).argmax())
     words, trees = _linear(exam), _boosted(exam, seed)
     found: list[tuple[str, Ints, float, str]] = [
-        ("majority", np.full(len(truth), np.bincount(exam.grades[exam.train]).argmax()), 0.0, ""),
+        ("majority", np.full(len(exam.test), most), 0.0, ""),
+        ("what dev says of the same pair, else majority", _looked_up(exam, most), 0.0, ""),
         ("TF-IDF of both and of what they share, linear", words.test.argmax(axis=1), words.seconds, ""),
         ("the same, weighed", *_weighed(words, known)),
-        ("features, LightGBM", trees.test.argmax(axis=1), trees.seconds, ""),
-        ("the same features, weighed", *_weighed(trees, known)),
     ]
-    rivals = len(found)
+    rivals = [grades for _, grades, _, _ in found]
     reader = _reader(exam, seed, epochs=1 if quick else 3)
-    share = min(_SHARES, key=lambda part: _log_loss(_mixed(reader, trees, part).valid, known))
+    powers, blend = _blended((reader, trees, words), known)
     found += [
+        ("shopkeeper features, LightGBM", trees.test.argmax(axis=1), trees.seconds, ""),
+        ("shopkeeper features, weighed", *_weighed(trees, known)),
         ("shopkeeper e5-small reads both", reader.test.argmax(axis=1), reader.seconds, ""),
         ("shopkeeper e5-small, weighed", *_weighed(reader, known)),
-        (f"shopkeeper e5-small and features ({share:.1f}), weighed", *_weighed(_mixed(reader, trees, share), known)),
+        ("shopkeeper e5-small, features and TF-IDF blended", blend.test.argmax(axis=1), blend.seconds, powers),
+        ("shopkeeper blend, weighed", *_weighed(blend, known)),
     ]
-    best = max((grades for _, grades, _, _ in found[:rivals]), key=lambda grades: macro_f1(truth, grades, _GRADES))
-    return [Row(name, _metrics(truth, best, grades), seconds, notes) for name, grades, seconds, notes in found]
+    truth, unseen = exam.grades[exam.test], exam.unseen
+    best = max(rivals, key=lambda grades: macro_f1(truth[unseen], grades[unseen], _GRADES))
+    return [Row(name, _metrics(truth, unseen, best, grades), seconds, notes) for name, grades, seconds, notes in found]
 
 
 def _exam(data: Path, share: float) -> Exam:
@@ -120,7 +126,15 @@ def _exam(data: Path, share: float) -> Exam:
     held = by_hash(queries[: len(dev)], 1 / 7, salt="qbqtc")
     grades = frame["label"].to_numpy().astype(np.int64)
     rows = np.arange(len(dev), len(frame))
-    return Exam(queries, titles, grades, np.flatnonzero(~held), np.flatnonzero(held), rows)
+    asked = set(queries[: len(dev)])
+    unseen = np.array([query not in asked for query in queries[len(dev) :]], dtype=np.bool_)
+    return Exam(queries, titles, grades, np.flatnonzero(~held), np.flatnonzero(held), rows, unseen)
+
+
+def _looked_up(exam: Exam, otherwise: int) -> Ints:
+    """What dev says of the very same pair."""
+    known = {(exam.queries[row], exam.titles[row]): int(exam.grades[row]) for row in range(int(exam.test[0]))}
+    return np.array([known.get((exam.queries[row], exam.titles[row]), otherwise) for row in exam.test], dtype=np.int64)
 
 
 def _linear(exam: Exam) -> Said:
@@ -162,7 +176,7 @@ def _reader(exam: Exam, seed: int, epochs: int) -> Said:
         return -float(functional.cross_entropy(answers(model, tokens, exam.valid, bfloat16=True), wanted))
 
     lesson = Lesson(_some(tokens, exam.train), exam.grades[exam.train])
-    teach(model, lesson, method, minutes=12, seed=seed, validate=validate, name="e5-small reads both")
+    teach(model, lesson, method, minutes=14, seed=seed, validate=validate, name="e5-small reads both")
     valid, test = (answers(model, tokens, rows, bfloat16=True).numpy() for rows in (exam.valid, exam.test))
     return Said.of(valid, test, time.perf_counter() - began)
 
@@ -172,12 +186,18 @@ def _some(tokens: TokenRows, rows: Ints) -> TokenRows:
     return TokenRows([tokens.ids[row] for row in rows], types, tokens.filler)
 
 
-def _mixed(one: Said, other: Said, share: float) -> Said:
-    """The weighted mean of two models' logarithms; `share` is the other's."""
-    valid, test = (
-        (1 - share) * first + share * second for first, second in ((one.valid, other.valid), (one.test, other.test))
-    )
-    return Said.of(valid, test, one.seconds + other.seconds)
+def _blended(models: Sequence[Said], known: Ints) -> tuple[str, Said]:
+    """The product of the models' probabilities, each to a power that suits the log-loss of validation best."""
+
+    valid, test = np.stack([said.valid for said in models]), np.stack([said.test for said in models])
+
+    def mixed(powers: Sequence[float], logs: Floats) -> Floats:
+        sums: Floats = np.tensordot(np.array(powers, dtype=np.float32), logs, axes=1)
+        return np.log(softmax(sums) + 1e-9)
+
+    best = min(product(_POWERS, repeat=len(models)), key=lambda powers: _log_loss(mixed(powers, valid), known))
+    blend = Said.of(mixed(best, valid), mixed(best, test), sum(said.seconds for said in models))
+    return "powers " + ", ".join(f"{power:.1f}" for power in best), blend
 
 
 def _weighed(said: Said, known: Ints) -> tuple[Ints, float, str]:
@@ -198,16 +218,21 @@ def _log_loss(logs: Floats, truth: Ints) -> float:
     return -float(logs[np.arange(len(truth)), truth].mean())
 
 
-def _metrics(truth: Ints, rival: Ints, found: Ints) -> dict[str, Metric]:
-    """Accuracy, macro F1 and its difference from the best rival's, each with a bootstrap interval over rows."""
+def _metrics(truth: Ints, unseen: NDArray[np.bool_], rival: Ints, found: Ints) -> dict[str, Metric]:
+    """Macro F1 over all and over unseen rows, gain over the rival, accuracy; bootstrap intervals over rows."""
     rng = np.random.default_rng(0)
-    draws = [rng.integers(0, len(truth), len(truth)) for _ in range(_RESAMPLES)]
-    ours, theirs = (
-        np.array([macro_f1(truth[rows], grades[rows], _GRADES) for rows in draws]) for grades in (found, rival)
-    )
-    own, gain = macro_f1(truth, found, _GRADES), macro_f1(truth, found, _GRADES) - macro_f1(truth, rival, _GRADES)
+
+    def f1(grades: Ints, rows: Ints) -> float:
+        return macro_f1(truth[rows], grades[rows], _GRADES)
+
+    def metric(rows: Ints, value: Callable[[Ints], float]) -> Metric:
+        drawn = [value(rows[rng.integers(0, len(rows), len(rows))]) for _ in range(_RESAMPLES)]
+        return Metric(value(rows), *np.quantile(drawn, [0.025, 0.975]).tolist())
+
+    everything, new = np.arange(len(truth)), np.flatnonzero(unseen)
     return {
-        "macro_f1": Metric(own, *np.quantile(ours, [0.025, 0.975]).tolist()),
-        "gain": Metric(gain, *np.quantile(ours - theirs, [0.025, 0.975]).tolist()),
+        "macro_f1": metric(everything, lambda rows: f1(found, rows)),
+        "unseen_f1": metric(new, lambda rows: f1(found, rows)),
+        "gain": metric(new, lambda rows: f1(found, rows) - f1(rival, rows)),
         "accuracy": Metric.mean((found == truth).astype(np.float64)),
     }
