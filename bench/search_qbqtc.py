@@ -188,12 +188,12 @@ def _some(tokens: TokenRows, rows: Ints) -> TokenRows:
 
 def _blended(models: Sequence[Said], known: Ints) -> tuple[str, Said]:
     """The product of the models' probabilities, each to a power that suits the log-loss of validation best."""
-
     valid, test = np.stack([said.valid for said in models]), np.stack([said.test for said in models])
 
     def mixed(powers: Sequence[float], logs: Floats) -> Floats:
         sums: Floats = np.tensordot(np.array(powers, dtype=np.float32), logs, axes=1)
-        return np.log(softmax(sums) + 1e-9)
+        logarithms: Floats = np.log(softmax(sums) + 1e-9)
+        return logarithms
 
     best = min(product(_POWERS, repeat=len(models)), key=lambda powers: _log_loss(mixed(powers, valid), known))
     blend = Said.of(mixed(best, valid), mixed(best, test), sum(said.seconds for said in models))
