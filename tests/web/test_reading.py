@@ -136,7 +136,8 @@ def test_hits_that_are_no_answer_are_not_called_results(
     monkeypatch.setattr(finder, "confidence", Confidence(Linear(none, none, 0.0), candidate=0.0, answer=0.9))
     text = visitor(language).get(f"/search?q={query}").text
     assert _Page(text).heading == nothing
-    assert f'<h2 class="close">{close}</h2>' in text
+    assert f'<h2 class="close">{close} <small' in text
+    assert text.count("data-count") == 1
     assert cards(text) > 0
 
 
@@ -260,3 +261,9 @@ def test_anything_may_be_typed(visitor: Arrive, typed: str):
     answer = visitor().get("/suggest", params={"q": typed.encode("utf-8", "ignore").decode()})
     assert answer.status_code == 200
     assert answer.json().keys() == {"groups", "said"}
+
+
+def test_single_words_are_those_searched_not_those_of_a_price(visitor: Arrive):
+    text = unescape(visitor().get("/search?q=frying+pan+under+20+euros&low=9000").text)
+    assert "Search only “frying”" in text
+    assert "Search only “euros”" not in text

@@ -142,11 +142,6 @@ class Listing:
             chips.append(Link(f"{price_label} {low}–{high}", self.href(low=None, high=None)))
         return chips
 
-    def words(self) -> list[str]:
-        """The single words of the query, when there are several: each may find what all together do not."""
-        words = list(dict.fromkeys(word for word in self.query.split() if len(word) > 1))
-        return words[:5] if len(words) > 1 else []
-
 
 def path_of(name: str) -> tuple[str, ...]:
     """``"A > B"`` as a category path."""

@@ -11,6 +11,7 @@ from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.search import clean
 from shopkeeper.web.listing import Link, Listing
 
+_WORDS = 5
 _WORDINGS = ("spelling", "pinyin")
 """Kinds of chips that put other words in the place of those typed."""
 
@@ -35,6 +36,7 @@ class Reading:
         rewritten: What the shop's rules searched for in place of the query, or empty.
         instead: "Did you mean ...?", None for nothing to offer.
         ways: What to give up to find more, with how many that brings.
+        words: The single words searched, when there are several: each may find what all together do not.
     """
 
     chips: tuple[Link, ...]
@@ -43,6 +45,7 @@ class Reading:
     rewritten: str
     instead: Link | None
     ways: tuple[Link, ...]
+    words: tuple[str, ...]
 
 
 def reading(form: Listing, answer: SearchAnswer, whole: Understood, language: str) -> Reading:
@@ -71,7 +74,13 @@ def reading(form: Listing, answer: SearchAnswer, whole: Understood, language: st
         rewritten=read.typed if form.query and read.typed != clean(form.query) else "",
         instead=_instead(form, answer, wording) if form.page == 1 else None,
         ways=tuple(Link(said(way.text, language), asking(form, way.request)) for way in answer.relaxations),
+        words=_single(read.words),
     )
+
+
+def _single(words: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(word for word in words.split() if len(word) > 1))
+    return found[:_WORDS] if len(found) > 1 else ()
 
 
 def said(texts: Mapping[str, str], language: str) -> str:

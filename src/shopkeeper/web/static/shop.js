@@ -113,6 +113,7 @@ class Suggestions {
     field.addEventListener("keydown", (event) => this.key(event));
     field.addEventListener("blur", () => this.close());
     this.list.addEventListener("pointerdown", (event) => event.preventDefault());
+    this.list.addEventListener("click", () => this.close()); // so that it is closed when the visitor comes back
     field.form.addEventListener("submit", () => this.close());
   }
 
