@@ -1,7 +1,8 @@
-"""Search and recommendation through HTTP at 20k and 200k products, beside a plain pipeline of public parts.
+"""Search and recommendation at 20k and 200k products, through HTTP and in process, beside a plain pipeline of public parts.
 
-The shop is made with the commands a user types (init, import, index, serve) and asked over loopback by one client and
-then by four at once. The plain pipeline is sentence-transformers + numpy + bm25s in process, without HTTP, filters or
+The shop is made with the commands a user types (init, import, train search on graded queries, index, serve) and asked over
+loopback by one client and then by four at once. In process, one thread asks; `encoder` is the floor: the query's vector
+alone. All of it has the learnt ranker, facets, highlights and the reading of queries that never came before. The plain pipeline is sentence-transformers + numpy + bm25s in process, without HTTP, filters or
 facets: encode the query, one matrix product, BM25, reciprocal rank fusion, top 24.
 """
 
@@ -23,9 +24,12 @@ import httpx
 import numpy as np
 
 from bench.contract import Metric, Row, peak_mb
-from bench.data import chorus_items
-from shopkeeper.records import Item
+from bench.data import chorus_files, chorus_items
+from shopkeeper.models.serving import encoders
+from shopkeeper.records import Item, Request
+from shopkeeper.settings import Settings
 from shopkeeper.store.feeds import item_cells
+from shopkeeper.tasks.shop import open_shop
 
 SIZES = {"20k": 19_406, "200k": 200_000}
 REQUESTS = 600
@@ -33,7 +37,7 @@ _ENCODED = 2_000
 
 
 def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
-    """Rows `shopkeeper search SIZE`, `shopkeeper recommend SIZE`, `pipeline search SIZE`."""
+    """Rows `shopkeeper search SIZE`, `... in process`, `shopkeeper suggest SIZE`, `shopkeeper recommend SIZE`, `pipeline search SIZE`."""
     rng = np.random.default_rng(seed)
     base = list(chorus_items(data))
     rows: list[Row] = []
@@ -41,7 +45,9 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         items = enlarge(base, size, rng)
         queries = typed(items, 100 if quick else REQUESTS, rng)
         with tempfile.TemporaryDirectory() as folder:
-            rows += through_http(Path(folder), items, queries, label)
+            graded = chorus_files(data, Path(folder) / "files").judgements
+            rows += through_http(Path(folder), items, queries, label, graded)
+            rows += in_process(Path(folder), queries, label)
         rows.append(pipeline(items, queries, label))
     return rows
 
@@ -81,24 +87,47 @@ def typed(items: Sequence[Item], count: int, rng: np.random.Generator) -> list[s
     return sorted(queries)
 
 
-def through_http(folder: Path, items: Sequence[Item], queries: Sequence[str], label: str) -> list[Row]:
+def through_http(
+    folder: Path, items: Sequence[Item], queries: Sequence[str], label: str, graded: Path | None
+) -> list[Row]:
     """Make a shop in `folder`, serve it and time requests."""
     home, feed, log = folder / "shop", folder / "items.jsonl", folder / "events.jsonl"
     feed.write_text("\n".join(json.dumps(item_cells(item), ensure_ascii=False) for item in items), encoding="utf-8")
     log.write_text("\n".join(json.dumps(event) for event in _events(items)), encoding="utf-8")
     began = time.perf_counter()
-    for arguments in (["init"], ["import", "products", str(feed)], ["import", "events", str(log)], ["index"]):
+    steps = [["init"], ["import", "products", str(feed)], ["import", "events", str(log)]]
+    steps += [["import", "judgements", str(graded)], ["train", "search"]] if graded else []
+    for arguments in (*steps, ["index"]):
         subprocess.run([*_command(home), *arguments], check=True, capture_output=True)
     build = time.perf_counter() - began
     port = _free_port()
     with _server(home, port) as (client, pid):
         search = [partial(_get, client, q) for q in queries]
         shown = [partial(_recommended, client, number) for number in range(len(queries))]
-        timed = {"search": _time(search), "recommend": _time(shown)}
+        begun = [partial(_suggested, client, q[: 3 + number % 6]) for number, q in enumerate(queries)]
+        timed = {"search": _time(search), "suggest": _time(begun), "recommend": _time(shown)}
         memory = _rss_mb(pid)
     return [
         Row(f"shopkeeper {what} {label}", {**metrics, "rss_mb": Metric(memory)}, build, "through HTTP")
         for what, metrics in timed.items()
+    ]
+
+
+def in_process(folder: Path, queries: Sequence[str], label: str) -> list[Row]:
+    """The same shop opened here: the whole search, and the encoder alone."""
+    settings = Settings.model_validate({"home": str(folder / "shop"), "models": {"encoder": "minilm"}})
+    began = time.perf_counter()
+    shop = open_shop(settings)
+    opened = time.perf_counter() - began
+    encoder = encoders(settings, shop.registry.live("relevance"), "minilm").query
+    try:
+        metrics = _time([partial(shop.search, Request(query=f"{query} ")) for query in queries], clients=1)
+        floor = _time([partial(encoder.encode, [query], "query") for query in queries], clients=1)
+    finally:
+        shop.close()
+    return [
+        Row(f"shopkeeper search {label} in process", {**metrics, "rss_mb": Metric(peak_mb())}, opened, "one thread"),
+        Row(f"encoder {label}", floor, 0.0, "the floor: vector of the query"),
     ]
 
 
@@ -155,6 +184,10 @@ def _time(calls: Sequence[Callable[[], object]], clients: int = 4) -> dict[str, 
 
 def _get(client: httpx.Client, query: str) -> httpx.Response:
     return client.get("/v1/search", params={"q": query}).raise_for_status()
+
+
+def _suggested(client: httpx.Client, typed: str) -> httpx.Response:
+    return client.get("/v1/suggest", params={"q": typed}).raise_for_status()
 
 
 def _recommended(client: httpx.Client, number: int) -> httpx.Response:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from shopkeeper.models.reranker import Reranker
+from shopkeeper.progress import track
 from shopkeeper.recipes.pseudo_queries import learn_phrases, pseudo_queries
 from shopkeeper.records import EventKind, Item
 from shopkeeper.retrieval.analysis import terms
@@ -17,6 +19,7 @@ from shopkeeper.store.protocols import Store
 WEIGHTS: Mapping[EventKind, float] = {EventKind.CLICK: 1.0, EventKind.CART: 2.0, EventKind.PURCHASE: 3.0}
 """What one event says for its pair."""
 _FIRST_GRADE = 1.0
+_READ = 200  # characters of a description that a cross-encoder reads
 _RAREST = 0.1  # a position is never taken to be looked at less often than this
 
 
@@ -97,6 +100,27 @@ def merged(pairs: Iterable[Pair]) -> list[Pair]:
             pair if old is None else replace(old, weight=old.weight + pair.weight, time=max(old.time, pair.time))
         )
     return [replace(pair, weight=float(np.log1p(pair.weight))) for pair in found.values() if pair.query]
+
+
+def believed(pairs: Sequence[Pair], items: Mapping[str, Item], teacher: Reranker) -> list[Pair]:
+    """The same pairs, each weighing what a cross-encoder makes of it: twice as much at most, next to nothing at least.
+
+    A made-up query that does not fit its item, or a click by mistake, then teaches little.
+
+    Args:
+        pairs: Of `items`, by id.
+        items: The catalogue.
+        teacher: Reads query and item together.
+    """
+    said = np.array(
+        [
+            float(teacher.score(pair.query, [f"{items[pair.item].title}. {items[pair.item].description[:_READ]}"])[0])
+            for pair in track(pairs, "read pairs", len(pairs), "pairs")
+        ]
+    )
+    spread = float(np.subtract(*np.quantile(said, [0.75, 0.25]))) if len(said) else 1.0
+    belief = 2 / (1 + np.exp(-(said - np.median(said)) / max(spread, 1e-6))) if len(said) else said
+    return [replace(pair, weight=pair.weight * float(share)) for pair, share in zip(pairs, belief, strict=True)]
 
 
 def tidy(query: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.choice import encoder_name
+from shopkeeper.models.reranker import load_reranker
 from shopkeeper.recipes.card_plots import learning_plots
 from shopkeeper.recipes.contrast import Exam, Lessons, Marks, RelevanceOptions, teach
 from shopkeeper.recipes.fingerprint import fingerprint
@@ -33,6 +34,7 @@ from shopkeeper.recipes.method import Method
 from shopkeeper.recipes.pairs import (
     Answers,
     Pair,
+    believed,
     merged,
     pairs_from_catalogue,
     pairs_from_events,
@@ -66,6 +68,8 @@ def train_relevance(
 ) -> Bundle:
     """Fine-tune an encoder on the shop and save it as a bundle with a card.
 
+    Where `settings.models.reranker` names a cross-encoder, it teaches as well: every pair weighs what it makes of it.
+
     Args:
         store: Catalogue, events and judgements.
         settings: Model, compute and training settings.
@@ -85,6 +89,9 @@ def train_relevance(
     seed = settings.compute.seed if seed is None else seed
     set_threads(settings.compute)
     lessons = gather_lessons(store, options, np.random.default_rng(seed))
+    teacher = load_reranker(settings.models)
+    if teacher is not None:
+        lessons = replace(lessons, train=believed(lessons.train, lessons.items, teacher))
     if base is None:
         base = load_backbone(
             encoder_name(settings.models, (item.language for item in lessons.items.values())), settings
@@ -114,7 +121,7 @@ def train_relevance(
         task="relevance",
         name="Which item answers which query",
         data=fingerprint(store) | {"pairs": dict(lessons.counts)},
-        settings=chosen.describe() | asdict(options) | {"batch": batch},
+        settings=chosen.describe() | asdict(options) | {"batch": batch, "teacher": settings.models.reranker},
         seed=seed,
         before={"validation": before.summary()},
         after={"validation": after.summary()},

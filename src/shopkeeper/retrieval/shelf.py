@@ -18,6 +18,7 @@ Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 _GROWTH = 1.5
+_BEYOND = 3e38
 
 
 class Codes:
@@ -178,9 +179,9 @@ class Shelf:
             leaves = [code for code, prefixes in enumerate(self._prefixes) if prefixes & wanted]
             mask &= np.isin(self._category[:count], leaves)
         if filters.price_min is not None:
-            mask &= self._price[:count] >= filters.price_min
+            mask &= self._price[:count] >= limit(filters.price_min)
         if filters.price_max is not None:
-            mask &= self._price[:count] <= filters.price_max
+            mask &= self._price[:count] <= limit(filters.price_max)
         for name, values in filters.attributes.items():
             rows: set[int] = set()
             for value in values:
@@ -227,6 +228,15 @@ class Shelf:
             new = np.zeros(size, dtype=old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
+
+
+def limit(price: float) -> np.float32:
+    """A price as the shelf holds it; what is beyond all prices is infinite.
+
+    >>> limit(9.99) == np.float32(9.99), limit(1e300)
+    (True, np.float32(inf))
+    """
+    return np.float32(price if abs(price) < _BEYOND else np.copysign(np.inf, price))
 
 
 def _mask(rows: set[int], count: int) -> Mask:

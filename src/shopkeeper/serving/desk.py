@@ -41,8 +41,9 @@ class Desk:
         )
 
     def search(self, request: Request, cursor: str = "") -> SearchAnswer:
-        """Search; what is shown is logged."""
-        return self._answered("search", self.shop.search(request, cursor))
+        """Search; what is shown is logged, a redirect is not."""
+        answer = self.shop.search(request, cursor)
+        return self._answered("search", answer, shown=not answer.redirect)
 
     def recommend(self, request: Request) -> Answer:
         """Recommend; what is shown is logged."""
@@ -70,10 +71,10 @@ class Desk:
         if self._impressions:
             self._impressions.close()
 
-    def _answered(self, task: str, answer: A) -> A:
+    def _answered(self, task: str, answer: A, *, shown: bool = True) -> A:
         self.metrics.answers.labels(task).observe(answer.seconds)
         if not answer.hits:
             self.metrics.empty.labels(task).inc()
-        if self._impressions:
+        if self._impressions and shown:
             self._impressions.add(answer)
         return answer

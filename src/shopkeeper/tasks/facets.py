@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.records import Filters, Item
-from shopkeeper.retrieval.shelf import Codes, Mask, Rows, Shelf
+from shopkeeper.retrieval.shelf import Codes, Mask, Rows, Shelf, limit
 from shopkeeper.tasks.columns import AttributeColumns
 from shopkeeper.tasks.variants import Groups
 
@@ -136,8 +136,8 @@ class FacetCounter:
             yield ("category", ""), _among(codes, shelf.categories, names)
         if filters.price_min is not None or filters.price_max is not None:
             prices = shelf.prices[rows]
-            low = -np.inf if filters.price_min is None else filters.price_min
-            high = np.inf if filters.price_max is None else filters.price_max
+            low = limit(-np.inf if filters.price_min is None else filters.price_min)
+            high = limit(np.inf if filters.price_max is None else filters.price_max)
             yield ("price", ""), (prices >= low) & (prices <= high)
         for name, wanted in filters.attributes.items():
             codes, values = self._column(name)

@@ -15,6 +15,8 @@ from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.reranker import load_reranker
 from shopkeeper.models.serving import Encoders, encoders
+from shopkeeper.models.tagger_bundle import read_tagger
+from shopkeeper.models.text_tagger import TextTagger
 from shopkeeper.progress import span
 from shopkeeper.ranking.features import NAMES
 from shopkeeper.ranking.ranker import Confidence, Ranker
@@ -161,7 +163,7 @@ def build_floor(
     search = SearchTask(
         shelf,
         finder,
-        Language(items, _synonyms(settings, store), index.lexical.support),
+        Language(items, _synonyms(settings, store), index.lexical.support, _tagger(registry)),
         recent=recent,
         customer=lambda customer: store.customers.get([customer]).get(customer),
         popularity=popular,
@@ -210,6 +212,15 @@ def ranker_of(bundle: Bundle | None) -> tuple[Ranker | None, Confidence | None]:
     arrays = bundle.arrays()
     sure = bundle.parameters.get("confidence")
     return Ranker.load(arrays), None if sure is None else Confidence.load(arrays, sure)
+
+
+def _tagger(registry: Registry) -> TextTagger | None:
+    """The linear part of the live tagger: fast enough to read every query."""
+    bundle = registry.live("tagger")
+    if bundle is None:
+        return None
+    linear = [member for member in read_tagger(bundle).members if member.name == "linear"]
+    return TextTagger(linear) if linear else None
 
 
 def _tier(settings: Settings, bundle: Bundle | None) -> Tier | None:

@@ -229,7 +229,8 @@ class SearchTask:
         places = range(min(start, len(ranking.listed)), min(stop, len(ranking.listed)))
         page = [(place, int(ranking.listed.rows[place])) for place in places]
         items = [(place, row, item) for place, row in page if (item := self._shown(row)) is not None]
-        searched = " ".join([understood.words, *(text for text, _ in understood.variants)])
+        searched_too = [text for text, _ in understood.variants]
+        searched = " ".join([understood.words, *searched_too])
         variants = {
             item.id: tuple(other.id for row in ranking.listed.others(place).tolist() if (other := self._shown(row)))
             for place, _, item in items
@@ -242,7 +243,7 @@ class SearchTask:
             facets=ranking.facets.counts,
             seconds=time.perf_counter() - began,
             read=understood,
-            instead=ranking.unsure[0].text if ranking.unsure else "",
+            instead=next((other.text for other in ranking.unsure if other.text not in searched_too), ""),
             found=ranking.total > 0 and (ranked is None or self.finder.answers(ranked)),
             relaxations=() if request.offset else ranking.relaxations,
             prices=ranking.facets.prices,

@@ -17,6 +17,7 @@ from shopkeeper.retrieval.understanding.pinyin import PinyinIndex
 from shopkeeper.retrieval.understanding.reader import QueryReader
 from shopkeeper.retrieval.understanding.spelling import Speller
 from shopkeeper.retrieval.understanding.synonyms import Synonyms
+from shopkeeper.retrieval.understanding.tagged import Tags
 from shopkeeper.retrieval.understanding.vocabulary import Vocabulary
 
 SURE, LIKELY = 0.6, 0.3
@@ -49,6 +50,7 @@ class Language:
         items: What is in the catalogue now.
         synonyms: Approved ones.
         support: How many items hold all words of a query, e.g. `LexicalIndex.support`.
+        tagger: Trained on marked titles, see `tagged`; None for none.
     """
 
     def __init__(
@@ -56,12 +58,13 @@ class Language:
         items: Iterable[Item] = (),
         synonyms: Synonyms | None = None,
         support: Callable[[str], int] = lambda _query: 1,
+        tagger: Tags | None = None,
     ) -> None:
         self.vocabulary = Vocabulary()
         self.synonyms = synonyms or Synonyms({})
         self.pinyin = PinyinIndex(self.vocabulary)
         self.support = support
-        self._reader = QueryReader()
+        self._reader = QueryReader(tagger=tagger)
         self._speller = Speller(self.vocabulary)
         for item in items:
             self.put(item)
@@ -111,8 +114,8 @@ class Language:
         found = [
             Wording("spelling", mended.text, mended.certainty) for mended in self._speller.corrections(words, _TRIED)
         ]
-        found += [Wording("pinyin", text, certainty) for text, certainty in self.pinyin.read(words)]
-        if found and not self.support(words):
+        if not self.support(words):  # words that stand together in an item are no pinyin
+            found += [Wording("pinyin", text, certainty) for text, certainty in self.pinyin.read(words)]
             found = self._supported(found)
         return sorted(found, key=lambda wording: -wording.certainty)
 

@@ -16,6 +16,7 @@ from shopkeeper.retrieval.understanding.entities import BRAND, CATEGORY, Gazette
 from shopkeeper.retrieval.understanding.nouns import Chip, Preference, Understood
 from shopkeeper.retrieval.understanding.quantities import sizes
 from shopkeeper.retrieval.understanding.script import clean, language_of, lowered, simplified
+from shopkeeper.retrieval.understanding.tagged import Tags, weighed
 
 SHOWN = 0.5
 """Preferences at least this sure get a chip."""
@@ -29,9 +30,11 @@ class QueryReader:
 
     Args:
         items: What is in the catalogue now.
+        tagger: Trained on marked titles; helps to tell a brand from a word. None for the catalogue's values alone.
     """
 
-    def __init__(self, items: Iterable[Item] = ()) -> None:
+    def __init__(self, items: Iterable[Item] = (), tagger: Tags | None = None) -> None:
+        self.tagger = tagger
         self._items: dict[str, Item] = {}
         counts = CategoryCounts()
         self._gazetteer = Gazetteer(counts)
@@ -95,6 +98,8 @@ class QueryReader:
         found = terms(words)[:_MOST_TERMS]
         likely = self._guess.guess(found)
         readings = self._gazetteer.read(words, likely)
+        if self.tagger is not None:
+            readings = weighed(readings, words, self.tagger)
         known = {(reading.preference.field, reading.preference.value) for reading in readings}
         for path, probability in likely:
             preference = Preference(field=CATEGORY, value=" > ".join(path), certainty=round(probability, 3))
