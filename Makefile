@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= shop
 
-.PHONY: demo test check style install install-dev clean
+.PHONY: demo test check style install install-dev peers clean
 
 demo: install  ## Open the practice shop, train on it, compare before and after, serve it.
 	$(BIN)/shopkeeper --home $(HOME_DIR) demo
@@ -37,5 +37,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+peers: .peers/bm25s/.installed .peers/lancedb/.installed .peers/txtai/.installed  ## Rival search libraries for `python -m bench search-peers`.
+
+.peers/%/.installed: bench/peers/%.txt constraints.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(@D)/bin/python -m pip install --quiet --constraint constraints.txt --requirement $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .peers build dist

@@ -20,6 +20,7 @@ BENCHES = {
     "search-practice": "bench.search_practice",
     "search-homedepot": "bench.search_homedepot",
     "search-qbqtc": "bench.search_qbqtc",
+    "search-peers": "bench.search_peers",
     "next-amazon": "bench.next_amazon",
     "recommend-practice": "bench.recommend_practice",
     "purchase-practice": "bench.purchase_practice",

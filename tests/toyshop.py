@@ -210,3 +210,67 @@ def _visit(customer: str, visit: int, seed: int, rng: np.random.Generator) -> li
         )
         for step, (kind, fields) in enumerate(rows)
     ]
+
+
+def toy_footwear() -> list[Item]:
+    """20 shoes to ask questions about: what is of leather, what says it is not, variants of one product, a price each.
+
+    ``boot-*`` are boots of leather (even) and without (odd), the latter saying so; ``run-*`` are two running shoes in four
+    colours, each one product; prices rise with the number. One attribute is called ``rating`` and is none.
+    """
+    boots = [
+        ("Ankle boots of brown leather", "Real leather, warm."),
+        ("Vegan ankle boots", "Without leather, made of cork. Leather-free and light."),
+        ("Leather riding boots", "Soft leather from Spain."),
+        ("Rubber rain boots", "Dry feet in the garden."),
+        ("真皮短靴", "头层真皮，保暖。"),
+        ("素食短靴", "不含真皮，软木制成。"),
+        ("Suede winter boots", "Leather sole."),
+        ("Felt slippers", "No leather, no glue."),
+    ]
+    made = [
+        Item(
+            id=f"boot-{place:02d}",
+            title=title,
+            description=description,
+            brand="Cobbler" if place < 4 else "鞋匠",
+            category=("Shoes", "Boots"),
+            price=20.0 + 10 * place,
+            currency="EUR",
+            attributes={"season": "winter" if place % 2 else "autumn", "rating": "all weather"},
+            language="zh" if place in (4, 5) else "en",
+            created=START + timedelta(days=place),
+        )
+        for place, (title, description) in enumerate(boots)
+    ]
+    colours = ("red", "green", "blue", "black")
+    for model, (title, brand) in enumerate(
+        (("Running shoes", "Fleet"), ("Trail running shoes", "Fleet"), ("跑鞋", "飞"))
+    ):
+        for place, colour in enumerate(colours):
+            made.append(
+                Item(
+                    id=f"run-{model}-{colour}",
+                    title=f"{title} {colour}",
+                    description="Light shoes for a long run.",
+                    brand=brand,
+                    category=("Shoes", "Running"),
+                    price=50.0 + 10 * model + place,
+                    currency="EUR",
+                    attributes={"colour": colour, "size": str(38 + place)},
+                    group=f"run-{model}",
+                    language="en" if model < 2 else "zh",
+                    created=START + timedelta(days=30 + model),
+                )
+            )
+    return made
+
+
+def toy_stars() -> list[Event]:
+    """Reviews of `toy_footwear` and the kitchen: boots get 5 stars, running shoes 3, kitchen items 1 to 5 by number."""
+    stars = {item.id: 5.0 if item.id.startswith("boot") else 3.0 for item in toy_footwear()}
+    stars |= {item_id("kitchen", number): 1.0 + number % 5 for number in range(18)}
+    return [
+        Event(id=f"stars-{item}", time=START, kind=EventKind.REVIEW, customer="critic", item=item, value=value)
+        for item, value in stars.items()
+    ]

@@ -272,6 +272,7 @@ class Request:
         offset: How many hits to skip.
         surface: Where the answer will be shown.
         sort: ``relevance``, ``price_asc``, ``price_desc``, ``newest``, ``popular`` or ``rating``.
+        stars: Only items that reviews give at least so many stars on average; None for all.
         ignore: Keys of what was understood that the customer took back; see `retrieval.understanding.nouns.Chip`.
         explain: Fill reasons and contributions.
     """
@@ -286,6 +287,7 @@ class Request:
     surface: str = ""
     sort: str = "relevance"
     language: str = ""
+    stars: float | None = None
     ignore: tuple[str, ...] = ()
     explain: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)

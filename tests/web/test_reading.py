@@ -267,3 +267,11 @@ def test_single_words_are_those_searched_not_those_of_a_price(visitor: Arrive):
     text = unescape(visitor().get("/search?q=frying+pan+under+20+euros&low=9000").text)
     assert "Search only “frying”" in text
     assert "Search only “euros”" not in text
+
+
+def test_stars_are_chosen_kept_and_taken_away(visitor: Arrive):
+    browser = visitor("en")
+    page = browser.get("/search", params={"stars": "4", "sort": "rating"}).text
+    assert '<input type="hidden" name="stars" value="4">' in page or "Nothing" in page
+    assert "★★★★ +" in page
+    assert "★" not in browser.get("/search", params={"stars": "nine"}).text

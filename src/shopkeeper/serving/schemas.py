@@ -44,6 +44,7 @@ Query = Annotated[str, Field(max_length=500), AfterValidator(_words)]
 Path = Annotated[list[Short], Field(max_length=20), BeforeValidator(_path)]
 Language = Annotated[str, Field(pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$")]
 Sort = Literal["relevance", "price_asc", "price_desc", "newest", "popular", "rating"]
+Stars = Annotated[float | None, Field(ge=1, le=5, description="Mean stars of reviews at least.")]
 Ignored = Annotated[list[Short], Field(max_length=50, description="Keys of chips that the customer took back.")]
 Cursor = Annotated[str, Field(max_length=100, description="`cursor` of the page before; takes the place of offset.")]
 
@@ -167,6 +168,7 @@ class SearchQuery(_Asked):
     price_min: float | None = Field(default=None, ge=0)
     price_max: float | None = Field(default=None, ge=0)
     sellable: bool = True
+    stars: Stars = None
     ignore: Ignored = []
     cursor: Cursor = ""
 
@@ -197,7 +199,9 @@ class SearchQuery(_Asked):
             }
         )
         shared = {name: getattr(self, name) for name in _Asked.model_fields}
-        return SearchIn(query=self.q, filters=filters, ignore=self.ignore, cursor=self.cursor, **shared)
+        return SearchIn(
+            query=self.q, filters=filters, stars=self.stars, ignore=self.ignore, cursor=self.cursor, **shared
+        )
 
 
 class SearchIn(_Asked):
@@ -205,6 +209,7 @@ class SearchIn(_Asked):
 
     query: Query = ""
     filters: FiltersIn = FiltersIn()
+    stars: Stars = None
     ignore: Ignored = []
     cursor: Cursor = ""
 
@@ -246,6 +251,7 @@ def request_record(body: SearchIn | RecommendIn | SimilarIn, limit: int, request
     return Request(
         id=request_id,
         query=body.query if isinstance(body, SearchIn) else "",
+        stars=body.stars if isinstance(body, SearchIn) else None,
         ignore=tuple(body.ignore) if isinstance(body, SearchIn) else (),
         items=items,
         filters=body.filters.record(),

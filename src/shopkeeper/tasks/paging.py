@@ -95,6 +95,7 @@ def ranking_of(request: Request) -> str:
             sorted(filters.exclude),
             request.sort,
             request.language,
+            request.stars,
             sorted(request.ignore),
         )
     )

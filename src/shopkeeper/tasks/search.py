@@ -173,7 +173,7 @@ class SearchTask:
     def _scope(self, request: Request, situation: Situation, rules: Rulebook) -> _Scope:
         understood, unsure = self.language.read(clean(rules.query(situation)), request.ignore)
         chosen = _both(request.filters, understood.filters)
-        stars = _stars(understood) if self.facets.ratings is not None else None
+        stars = _stars(request, understood) if self.facets.ratings is not None else None
         free = self._allowed(replace(chosen, brands=(), categories=(), price_min=None, price_max=None, attributes={}))
         free = self.finder.without(free, understood.exclude)
         own = free
@@ -362,11 +362,12 @@ def _narrows(filters: Filters) -> bool:
     return bool(filters.brands or filters.categories or filters.attributes) or prices
 
 
-def _stars(understood: Understood) -> float | None:
-    """The stars that were asked for; an attribute of the catalogue may be called "rating" as well, but gives no such chip."""
-    if not any(chip.kind == "rating" for chip in understood.chips):
-        return None
-    return next(float(one.value) for one in understood.preferences if one.field == "rating" and one.certainty == 1)
+def _stars(request: Request, understood: Understood) -> float | None:
+    """The stars that were chosen or asked for; an attribute may be called "rating" as well, but gives no such chip."""
+    asked = [request.stars] if request.stars is not None else []
+    if any(chip.kind == "rating" for chip in understood.chips):
+        asked += [float(one.value) for one in understood.preferences if one.field == "rating" and one.certainty == 1]
+    return max(asked, default=None)
 
 
 def _meeting(one: Mask, other: Mask) -> Mask:

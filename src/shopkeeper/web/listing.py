@@ -67,6 +67,7 @@ class Listing:
     query: str = ""
     categories: tuple[str, ...] = ()
     brands: tuple[str, ...] = ()
+    stars: int | None = None
     low: float | None = None
     high: float | None = None
     attributes: tuple[tuple[str, str], ...] = ()
@@ -85,6 +86,7 @@ class Listing:
             query=_words(parameters.get("q", "")),
             categories=_several(parameters.getlist("category")),
             brands=_several(parameters.getlist("brand")),
+            stars=int(stars) if (stars := parameters.get("stars", "")) in ("1", "2", "3", "4") else None,
             low=low,
             high=high,
             attributes=tuple(
@@ -109,7 +111,9 @@ class Listing:
     @property
     def filtered(self) -> bool:
         """Whether any filter narrows the list."""
-        return bool(self.brands or self.categories or self.attributes or self.low is not None or self.high is not None)
+        return (
+            bool(self.brands or self.categories or self.attributes or self.stars) or not self.low is self.high is None
+        )
 
     def href(self, **changes: object) -> str:
         """The address of this form with some values changed; a change of anything but the page starts at page 1."""
@@ -120,6 +124,7 @@ class Listing:
         parameters += [
             (name, f"{amount:g}") for name, amount in (("low", form.low), ("high", form.high)) if amount is not None
         ]
+        parameters += [("stars", str(form.stars))] if form.stars else []
         parameters += [("attribute", f"{name}:{value}") for name, value in form.attributes]
         parameters += [("ignore", key) for key in form.ignore]
         parameters += [("sort", form.sort)] if form.sort != "relevance" else []
@@ -137,6 +142,8 @@ class Listing:
             Link(value, self.href(attributes=tuple(pair for pair in self.attributes if pair != (name, value))))
             for name, value in self.attributes
         ]
+        if self.stars:
+            chips.append(Link("★" * self.stars + " +", self.href(stars=None)))
         if self.low is not None or self.high is not None:
             low, high = ("" if amount is None else f"{amount:g}" for amount in (self.low, self.high))
             chips.append(Link(f"{price_label} {low}–{high}", self.href(low=None, high=None)))

@@ -123,6 +123,7 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         sort=form.sort,
         limit=size,
         offset=(form.page - 1) * size,
+        stars=form.stars,
         ignore=form.ignore,
         surface="search",
     )
@@ -160,6 +161,7 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         brands=brand_choices(answer.facets.get("brand", {}), form.brands),
         attributes=attribute_choices(answer.facets, form.attributes),
         ranges=price_ranges(answer.facets.get("price", {})),
+        ratings=list(answer.facets.get("rating", {}).items()),
         page_count=count,
         page_numbers=offered,
         shelves=shelves,

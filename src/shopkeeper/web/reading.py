@@ -98,6 +98,7 @@ def asking(form: Listing, request: Request) -> str:
         low=filters.price_min,
         high=filters.price_max,
         attributes=tuple((name, value) for name, values in filters.attributes.items() for value in values),
+        stars=int(request.stars) if request.stars else None,
         ignore=request.ignore,
     )
 
