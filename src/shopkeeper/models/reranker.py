@@ -98,6 +98,7 @@ class TorchReranker:
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=offline)
             self._model = AutoModelForSequenceClassification.from_pretrained(name, local_files_only=offline).eval()
+            self._parted = getattr(self._model.config, "type_vocab_size", 0) > 1
         except (OSError, ValueError) as error:
             raise ModelError(
                 f"The cross-encoder cannot be loaded: {str(error).splitlines()[0]}.",
@@ -120,6 +121,7 @@ class TorchReranker:
                 truncation="only_second",
                 max_length=_LENGTH,
                 padding=True,
+                return_token_type_ids=self._parted,
                 return_tensors="pt",
             )
             with torch.inference_mode():
