@@ -34,6 +34,8 @@ def main(folder: Path, bundle: Path | None = None) -> None:
     """Index and answer."""
     items, clock = list(read_products(folder / "products.jsonl", mapping={"ignore": ["names", "whole"]})), Clock()
     opened = None if bundle is None else Bundle.open(bundle)
+    if opened is not None and opened.card.data.get("judgements"):
+        raise SystemExit(f"{bundle} has learnt from judgements: it would sit an exam whose answers it knows.")
     with tempfile.TemporaryDirectory() as home:
         settings = Settings.model_validate({"home": home, "compute": {"threads": 1}})
         found = encoders(settings, opened, "minilm")
