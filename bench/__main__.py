@@ -21,6 +21,7 @@ BENCHES = {
     "search-homedepot": "bench.search_homedepot",
     "search-qbqtc": "bench.search_qbqtc",
     "search-peers": "bench.search_peers",
+    "click-loop": "bench.click_loop",
     "next-amazon": "bench.next_amazon",
     "recommend-practice": "bench.recommend_practice",
     "purchase-practice": "bench.purchase_practice",
