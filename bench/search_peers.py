@@ -1,6 +1,6 @@
 """Search libraries side by side with ours on the Chorus electronics shop: same texts, same machine, same run, one thread.
 
-The rivals are bm25s, LanceDB and txtai, both with MiniLM from the same weights as ours, each in an environment of its own
+The rivals are bm25s, and LanceDB and txtai with MiniLM from the same weights as ours, each in an environment of its own
 under ``.peers/`` (``make peers``). A row that is ``tuned`` had its settings chosen for each fifth of the queries on the other
 four, ours by the same rule; nothing is tuned on misspelt queries. The rivals' vectors are of title, brand and description,
 which rank better here than all texts with the attributes; their words are of either, as the tuning finds. Ours, plain, is
@@ -8,7 +8,8 @@ as a shop without any training has it.
 
 `judged_ndcg@10` ranks the judged products alone, as in `search-chorus`. Rows with ``typos`` have one random slip in every
 word of four letters or more. Times are from the typed query, its encoding included, to 200 ids (ours: to a page of 24 hits
-with facets and highlights); `build_s` is from texts to an index that answers; `rss_mb` is the most memory the process held.
+with facets and highlights); `build_s` is from texts to an index that answers; `rss_mb` is the most memory
+the process held until then.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Answer:
     Attributes:
         rows: Row name to rankings.
         build: Seconds from texts to an index that answers, models loaded before.
-        rss_mb: Most memory that the process has held, in MiB.
+        rss_mb: Most memory that the process held until the index stood, in MiB; variants for the tuning come after.
         notes: What should stand beside its rows.
     """
 
@@ -77,9 +77,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Clock:
-    """Measures the building: ``with clock: ...``."""
+    """Measures the building, in seconds and in most MiB held: ``with clock: ...``."""
 
     seconds: float = 0.0
+    rss_mb: float = 0.0
     _began: float = field(default=0.0, repr=False)
 
     def __enter__(self) -> None:
@@ -87,15 +88,18 @@ class Clock:
         self._began = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
-        """Stop, and add to what was measured before."""
-        self.seconds += time.perf_counter() - self._began
+        """Stop."""
+        self.seconds = time.perf_counter() - self._began
+        self.rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            1024**2 if sys.platform == "darwin" else 1024
+        )
 
 
 Ask = Callable[[str, "Sequence[str] | None"], "Sequence[str]"]
 """Query and the ids to choose among (None: all) -> at most `DEPTH` ids, best first."""
 Systems = Mapping[str, Mapping[str, Ask]]
 """Row to setting to what answers."""
-Pages = Mapping[str, Callable[[str], object]]
+Pages = Mapping[str, Callable[[str], Sequence[str]]]
 """Setting to what is timed in place of the ranking: a page as it is shown."""
 
 
@@ -123,8 +127,7 @@ def write_answer(
     """Ask all queries, and write what the system answered; `pages` are timed where a ranking is not what is shown."""
     queries, warm = read_queries(folder), [product.title for product in read_products(folder)[:_WARM]]
     rows = {row: asdict(_ranked(asks, queries, warm, pages or {})) for row, asks in systems.items()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
-    answer = {"rows": rows, "build": clock.seconds, "rss_mb": peak, "notes": notes}
+    answer = {"rows": rows, "build": clock.seconds, "rss_mb": clock.rss_mb, "notes": notes}
     (folder / f"{name}.json").write_text(json.dumps(answer), encoding="utf-8")
 
 
@@ -167,15 +170,12 @@ def _ranked(asks: Mapping[str, Ask], queries: Sequence[Query], warm: Sequence[st
     for setting, ask in asks.items():
         for title in warm:
             ask(title, None)
+        page = pages.get(setting)
         for query in queries:
             began = time.perf_counter()
-            if setting in pages:
-                pages[setting](query.text)
-            else:
-                found[setting].append(list(ask(query.text, None)))
+            ranking = ask(query.text, None) if page is None else page(query.text)
             ms[setting].append((time.perf_counter() - began) * 1000)
-            if setting in pages:
-                found[setting].append(list(ask(query.text, None)))
+            found[setting].append(list(ranking if page is None else ask(query.text, None)))
     values = {
         setting: [ndcg(ranking, query.grades) for ranking, query in zip(rankings, queries, strict=True)]
         for setting, rankings in found.items()

@@ -23,7 +23,6 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.settings import Settings
 from shopkeeper.store.feeds import read_products
-from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.finding import Finder
 from shopkeeper.tasks.search import SearchTask
 
@@ -76,16 +75,16 @@ class _Asked:
     def __call__(self, query: str, among: Sequence[str] | None) -> Sequence[str]:
         kept = set(self._ids if among is None else among)
         others = Filters(exclude=() if among is None else tuple(name for name in self._ids if name not in kept))
-        return [hit.item for hit in self._answer(Request(query=query, filters=others, limit=DEPTH)).hits]
+        return self._hits(Request(query=query, filters=others, limit=DEPTH))
 
-    def page(self, query: str) -> object:
+    def page(self, query: str) -> Sequence[str]:
         """A page as it is shown."""
-        return self._answer(Request(query=query, limit=24))
+        return self._hits(Request(query=query, limit=24))
 
-    def _answer(self, request: Request) -> SearchAnswer:
+    def _hits(self, request: Request) -> Sequence[str]:
         self._task.finder = self._finder
         self._finder.index.fusion = replace(self._finder.index.fusion, words=self._share)
-        return self._task.answer(request)
+        return [hit.item for hit in self._task.answer(request).hits]
 
 
 if __name__ == "__main__":
