@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -93,7 +95,7 @@ def test_chinese_words_go_one_by_one():
     assert [(way.dropped, way.text["zh"]) for way in found] == [("黑色", "去掉“黑色”一词：3 件商品")]
 
 
-def test_what_was_read_out_of_the_query_is_given_up_by_its_chip():
+def test_what_was_read_out_of_the_query_is_given_up_with_its_words():
     understood = Understood(
         typed="steel rake under 5 not steel",
         words="steel rake",
@@ -109,16 +111,19 @@ def test_what_was_read_out_of_the_query_is_given_up_by_its_chip():
 
     def count(request):
         asked.append(request)
-        return {("not:steel",): 2, ("price",): 4}.get(request.ignore, 0)
+        return {"steel rake under 5": 2, "steel rake not steel": 4}.get(request.query, 0)
 
     request = Request(query=understood.typed)
     found = relaxed(request, count, understood=understood)
-    assert [(way.kind, way.request.ignore, way.count) for way in found] == [
-        ("price", ("price",), 4),
-        ("exclude", ("not:steel",), 2),
+    assert [(way.kind, way.request.query, way.count) for way in found] == [
+        ("price", "steel rake not steel", 4),
+        ("exclude", "steel rake under 5", 2),
     ]
     assert found[0].text == {"en": "Without “Up to 5”: 4 items", "zh": "去掉“5以下”：4 件商品"}
     assert [one.query for one in asked[2:]] == ["steel under 5 not steel", "rake under 5 not steel"]
+    scattered = replace(understood, typed="steel rake under 5", chips=(replace(understood.chips[1], words="up to 5"),))
+    (way,) = list(relaxed(Request(query="steel rake 5"), lambda r: 9 if r.ignore else 0, understood=scattered))
+    assert way.request.ignore == ("price",)
     taken = Request(query=understood.typed, ignore=("price", "not:steel"))
     assert not any(way.kind in ("price", "exclude") for way in relaxed(taken, count, understood=understood))
 

@@ -10,7 +10,7 @@ from typing import Literal
 from shopkeeper.records import Filters, Request
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.highlights import marks
-from shopkeeper.retrieval.understanding.nouns import Understood
+from shopkeeper.retrieval.understanding.nouns import Chip, Understood
 
 Kind = Literal["price", "brand", "category", "attribute", "quantity", "rating", "exclude", "word", "all"]
 
@@ -68,7 +68,7 @@ def relaxed(
         request: What found too little.
         count: How many items a request finds.
         found: How many `request` itself finds; only what brings more is told.
-        understood: How its query was read; its constraints are given up through `Request.ignore`.
+        understood: How its query was read; what it says is given up by leaving its words out.
         weigh: How much a word says, for example `LexicalIndex.bound`; by default its length.
     """
     constraints = list(_constraints(request, understood))
@@ -90,7 +90,7 @@ def _constraints(request: Request, understood: Understood | None) -> Iterator[_W
         for chip in chips:
             if chip.kind == kind and chip.key not in request.ignore:
                 en, zh = (f"“{chip.text.get(language, chip.words)}”" for language in ("en", "zh"))
-                yield _way(kind, chip.words, replace(request, ignore=(*request.ignore, chip.key)), en, zh)
+                yield _way(kind, chip.words, _without(request, chip), en, zh)
 
     def without(kind: Kind, dropped: str, left: Filters, en: str, zh: str) -> _Way:
         return _way(kind, dropped, replace(request, filters=left), en, zh)
@@ -113,6 +113,15 @@ def _constraints(request: Request, understood: Understood | None) -> Iterator[_W
         yield without("attribute", names[0], left, f"“{names[0]}”", f"“{names[1]}”")
     for kind in _READ[1:]:
         yield from ignoring(kind)
+
+
+def _without(request: Request, chip: Chip) -> Request:
+    """The request without what a chip says: its words go where they stand in one piece, else they are words again."""
+    at = request.query.find(chip.words) if chip.words else -1
+    if at < 0:
+        return replace(request, ignore=(*request.ignore, chip.key))
+    rest = f"{request.query[:at]} {request.query[at + len(chip.words) :]}"
+    return replace(request, query=" ".join(rest.split()).strip(" ,;，；、"))
 
 
 def _words(request: Request, understood: Understood | None, weigh: Callable[[str], float]) -> list[_Way]:
