@@ -45,6 +45,8 @@ from shopkeeper.tasks.known import known_from
 
 _ASKED = 100
 """Queries that tell how near an item comes by chance."""
+_MOST = 600
+"""Queries that the ranker is taught with at most."""
 _BEFORE = 0.7
 """Share of the log that tells how items were clicked when later clicks are learnt from."""
 
@@ -147,6 +149,9 @@ def lessons_of(store: Store, index: HybridIndex, shelf: Shelf, source: str) -> l
     else:
         moment = _moment(store)
         known, labels = known_from(Until(store, moment), shelf), _clicked(store, moment)
+    if len(labels) > _MOST:  # those that say most
+        told = sorted(labels, key=lambda query: (-sum(map(bool, labels[query].grades.values())), query))
+        labels = {query: labels[query] for query in told[:_MOST]}
     now = max(float(shelf.created.max(initial=0.0)), 0.0)
     lessons = []
     for query, label in track(labels.items(), "read candidates", len(labels), "queries"):
