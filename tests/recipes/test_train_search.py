@@ -69,7 +69,7 @@ def test_judgements_give_a_confidence_and_perhaps_a_ranker(store, tmp_path):
     assert confidence is not None
     assert 0 <= confidence.candidate <= 1
     assert {"fused, all", "fused, judged only"} <= set(bundle.card.before)
-    assert "cross-validated over 60 queries" in bundle.card.notes
+    assert "cross-validated over 60 queries (judgements)" in bundle.card.notes
     assert ("not kept" in bundle.card.notes) == (ranker is None)
 
 

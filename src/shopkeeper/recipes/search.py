@@ -85,8 +85,14 @@ def train_search(
     notes = [f"Share of the words {share:.1f}, chosen on {int(choosing.sum())} queries, shown on the other half."]
     arrays: dict[str, NDArray[Any]] = {}
     parameters: dict[str, Any] = index.fusion.to_json() | {"features": list(NAMES)}
-    lessons = [] if source == "catalogue" else lessons_of(store, index, shelf, source)
-    answered = [lesson for lesson in lessons if max(lesson.known, default=0.0) > 0]
+    taught_by = ""
+    lessons: list[Lesson] = []
+    answered: list[Lesson] = []
+    for taught_by in ("judgements", "events"):
+        lessons = lessons_of(store, index, shelf, taught_by)
+        answered = [lesson for lesson in lessons if max(lesson.known, default=0.0) > 0]
+        if len(answered) >= LEAST:
+            break
     if len(answered) >= LEAST:
         chosen = choose(answered, seed)
         gain = paired_difference(chosen.fused_full, chosen.full, seed=seed)
@@ -100,9 +106,9 @@ def train_search(
             arrays |= teach(answered, chosen.kind, seed).save()
         notes.append(
             f"Ranker ({chosen.kind}) {'kept' if better else 'not kept'}: nDCG@10 over all candidates changed by "
-            f"{gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}), cross-validated over {len(answered)} queries."
+            f"{gain.mean:+.3f} ({gain.low:+.3f} to {gain.high:+.3f}), cross-validated over {len(answered)} queries ({taught_by})."
         )
-        if source == "judgements" and (confident := teach_confidence(lessons, seed)):
+        if taught_by == "judgements" and (confident := teach_confidence(lessons, seed)):
             own, parameters["confidence"] = confident[0].save()
             arrays |= own
             notes.append(f"An answer is held to exist from a probability of {confident[0].answer:.2f} on.")
@@ -206,6 +212,8 @@ def _clicked(store: Store, moment: datetime) -> dict[str, _Label]:
 
 def _moment(store: Store) -> datetime:
     times = store.events.frame(kinds=list(SHOWN))["time"].sort()
+    if not len(times):
+        return datetime.now(UTC)
     return datetime.fromtimestamp(times[int(len(times) * _BEFORE)].timestamp(), UTC)
 
 
