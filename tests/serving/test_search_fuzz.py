@@ -71,7 +71,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
         "test",
     )  # fmt: skip
     store.close()
-    overrides = {"models.encoder": "use-multilingual", "serve.keys_required": False}
+    overrides = {"models.encoder": "use-multilingual", "serve.keys_required": False, "serve.log_impressions": False}
     shop = open_shop(settings_module.load(home, environ={}, overrides=overrides))
     with TestClient(create_app(shop, keys=None)) as client:
         yield client

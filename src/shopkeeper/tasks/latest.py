@@ -21,6 +21,10 @@ class Latest(Generic[Value]):
         self._kept: OrderedDict[str, Value] = OrderedDict()
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        """How many are kept now."""
+        return len(self._kept)
+
     def get(self, key: str) -> Value | None:
         """The value of a key, None when it is not kept."""
         with self._lock:
