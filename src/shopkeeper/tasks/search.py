@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,14 +17,14 @@ import numpy as np
 from shopkeeper.errors import InputError
 from shopkeeper.models.text import Floats
 from shopkeeper.ranking.rules import Rulebook, Ruled, Situation, applied, situation_of
-from shopkeeper.records import Customer, Event, Filters, Hit, Item, Reason, Request
+from shopkeeper.records import Customer, Event, Filters, Hit, Item, Request
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.highlights import highlights
-from shopkeeper.retrieval.lexical import matched_words
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language, Wording
 from shopkeeper.retrieval.understanding.nouns import Understood
 from shopkeeper.tasks.answers import SearchAnswer
+from shopkeeper.tasks.explaining import PINNED, explained, standing
 from shopkeeper.tasks.facets import FacetCounter, Facets, leading
 from shopkeeper.tasks.finding import Finder, Ranked
 from shopkeeper.tasks.latest import Latest
@@ -297,27 +297,15 @@ class SearchTask:
         if not request.explain:
             return Hit(item=item.id, score=score)
         if row in ranking.ruled.pinned:
-            chosen = Reason(kind="pinned", text={"en": "Chosen by the shop", "zh": "店铺精选"})
-            return Hit(item=item.id, score=score, reasons=(chosen,))
-        ranked = ranking.ranked
-        places = np.flatnonzero(ranked.rows == row) if ranked is not None else np.zeros(0)
-        if ranked is None or not len(places):
-            return Hit(item=item.id, score=score, reasons=self._standing(row, request.sort))
-        at = int(places[0])
-        parts = {"lexical": float(ranked.words[at]), "vectors": float(ranked.meaning[at])}
-        reasons = explained(ranking.understood.words, item, parts, float(ranked.cosine[at]))
-        if ranked.taste[at] > 0:
-            parts["taste"] = float(ranked.taste[at])
-            reasons += (Reason(kind="taste", text={"en": "Close to what you looked at", "zh": "与您看过的商品相近"}),)
-        parts["ranker"] = score - sum(parts.values())
-        return Hit(item=item.id, score=score, reasons=reasons, contributions=parts)
-
-    def _standing(self, row: int, sort: str) -> tuple[Reason, ...]:
-        if sort in ("relevance", "popular") and _padded(self.popularity, row + 1)[row] > 0:
-            return (Reason(kind="popular", text={"en": "Popular in this shop", "zh": "本店热卖"}),)
-        if sort == "newest" and self.shelf.created[row] > 0:
-            return (Reason(kind="new", text={"en": "New in the shop", "zh": "新品上架"}),)
-        return ()
+            return Hit(item=item.id, score=score, reasons=(PINNED,))
+        if ranking.ranked is not None and (
+            own := explained(ranking.understood.words, item, row, ranking.ranked, score)
+        ):
+            return Hit(item=item.id, score=score, reasons=own[0], contributions=own[1])
+        sells = _padded(self.popularity, row + 1)[row] > 0
+        return Hit(
+            item=item.id, score=score, reasons=standing(request.sort, sells=sells, new=self.shelf.created[row] > 0)
+        )
 
 
 def clean(query: str) -> str:
@@ -328,21 +316,6 @@ def clean(query: str) -> str:
     """
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in query[: 4 * _LONGEST_QUERY])
     return " ".join(kept.split())[:_LONGEST_QUERY].strip()
-
-
-def explained(query: str, item: Item, parts: Mapping[str, float], cosine: float) -> tuple[Reason, ...]:
-    """Why an item was found: the words it shares with the query, and nearness in meaning where that weighs as much."""
-    shared = matched_words(query, item)
-    reasons = []
-    if shared:
-        quoted_en = ", ".join(f"“{word}”" for word in shared)
-        quoted_zh = "、".join(f"“{word}”" for word in shared)
-        text = {"en": f"Contains {quoted_en}", "zh": f"包含{quoted_zh}"}
-        reasons.append(Reason(kind="query", evidence=shared, text=text))
-    if not shared or parts["vectors"] >= parts["lexical"]:
-        text = {"en": "Close in meaning to your search", "zh": "与您搜索的意思相近"}
-        reasons.append(Reason(kind="meaning", evidence=(f"{cosine:.2f}",), text=text))
-    return tuple(reasons)
 
 
 def _both(chosen: Filters, read: Filters) -> Filters:
