@@ -176,7 +176,7 @@ def _reader(exam: Exam, seed: int, epochs: int) -> Said:
         return -float(functional.cross_entropy(answers(model, tokens, exam.valid, bfloat16=True), wanted))
 
     lesson = Lesson(_some(tokens, exam.train), exam.grades[exam.train])
-    teach(model, lesson, method, minutes=14, seed=seed, validate=validate, name="e5-small reads both")
+    teach(model, lesson, method, minutes=30, seed=seed, validate=validate, name="e5-small reads both")
     valid, test = (answers(model, tokens, rows, bfloat16=True).numpy() for rows in (exam.valid, exam.test))
     return Said.of(valid, test, time.perf_counter() - began)
 
