@@ -64,6 +64,9 @@ class LexicalIndex:
 
     Args:
         boosts: How much each field counts.
+
+    Attributes:
+        changes: How often rows came or went.
     """
 
     def __init__(self, boosts: Mapping[str, float] = BOOSTS) -> None:
@@ -79,6 +82,7 @@ class LexicalIndex:
         self._counts = {name: TermCounts() for name in ("title", *BOOSTS)}
         self._alive = 0
         self._held: set[int] = set()
+        self.changes = 0
         self.boosts = {name: boost for name, boost in boosts.items() if boost > 0}
 
     def __len__(self) -> int:
@@ -150,6 +154,26 @@ class LexicalIndex:
         ]
         return int(self._index.searcher().search(Query.boolean_query(known), 1, count=True).count or 0)  # type: ignore[attr-defined]
 
+    def holding(self, phrase: str, beside: str = "") -> Rows:
+        """Rows with all terms of a phrase in one field: int64 (n,), best first; none for a phrase without terms.
+
+        Args:
+            phrase: What they hold.
+            beside: If it has terms, they hold any of these as well, in whichever field.
+        """
+        wanted, others = query_terms(phrase), query_terms(beside)
+        if not wanted or not self._held:
+            return np.zeros(0, dtype=np.int64)
+        fields = [
+            (Occur.Should, Query.boolean_query([(Occur.Must, self._term(name, term)) for term in wanted]))
+            for name in self.boosts
+        ]
+        parts = [(Occur.Must, Query.boolean_query(fields))]
+        if others:
+            any_of = [(Occur.Should, self._term(name, term)) for name in self.boosts for term in others]
+            parts.append((Occur.Must, Query.boolean_query(any_of)))
+        return _hits(self._index.searcher(), Query.boolean_query(parts), len(self._held))[0]
+
     def scores(self, query: str, rows: Rows) -> Scores:
         """BM25 of any rows: float32 (n,), 0 for those without a word of the query."""
         return self._scores(query_terms(query), rows)
@@ -198,6 +222,7 @@ class LexicalIndex:
     def _show(self) -> None:
         self._writer.commit()
         self._index.reload()
+        self.changes += 1
 
 
 def _hits(searcher: Searcher, query: Query, limit: int) -> tuple[Rows, Scores]:

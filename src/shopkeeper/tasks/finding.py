@@ -29,6 +29,8 @@ from shopkeeper.tasks.latest import Latest
 DEPTH = 300
 """Candidates that the ranker judges; the rest stay behind them as the fusion put them."""
 _REMEMBERED = 2_000
+_UNWANTED = 32
+"""Things not wanted of which is remembered which rows have them."""
 _READ = 200
 """Characters of a description that a cross-encoder reads."""
 _FUSED, _COVERAGE = NAMES.index("fused"), NAMES.index("coverage")
@@ -139,6 +141,7 @@ class Finder:
         self.personal = personal
         self.known = Known()
         self._vectors: Latest[Floats] = Latest(_REMEMBERED)
+        self._holding: Latest[Rows] = Latest(_UNWANTED)
 
     def find(self, understood: Understood, mask: Mask, now: float, past: Sequence[Event] = ()) -> Ranked:
         """All candidates of a query, ranked.
@@ -178,7 +181,11 @@ class Finder:
     def without(self, mask: Mask, exclude: Sequence[str]) -> Mask:
         """A mask without the rows that have what is not wanted; the mask itself where nothing is unwanted."""
         for unwanted in exclude:
-            rows = holding(unwanted, self.index.lexical, self.shelf.items)
+            key = f"{self.index.lexical.changes} {unwanted}"
+            rows = self._holding.get(key)
+            if rows is None:
+                rows = holding(unwanted, self.index.lexical, self.shelf.items)
+                self._holding.put(key, rows)
             mask = mask.copy()
             mask[rows[rows < len(mask)]] = False
         return mask
