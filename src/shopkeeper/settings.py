@@ -69,7 +69,7 @@ class SearchSettings(_Section):
     )
     rerank_seconds: float = Field(0.15, gt=0, description="Time it has; what it did not reach keeps its place.")
     personal: float = Field(
-        0.3, ge=0, le=10, description="What a customer's taste weighs in the order of hits; 0 switches it off."
+        0.0, ge=0, le=10, description="What a customer's taste weighs in the order of hits; 0 switches it off."
     )
 
 
