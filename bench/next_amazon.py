@@ -73,7 +73,7 @@ def encode(items: list[Item], settings: Settings) -> Floats:
     """MiniLM vectors of the items' texts, float32 (items, 384), kept in the user's cache."""
     encoder = TorchEncoder(load_backbone("minilm", settings))
     cached = CachedEncoder(encoder, settings.cache / "vectors" / f"{encoder.name}-bench.vec")
-    return cached.encode([item.text for item in items])
+    return cached.encode([item.passage for item in items])
 
 
 def _item(row: dict[str, object]) -> Item:

@@ -52,7 +52,7 @@ def _compare(store: SqlStore, practice: Practice, settings: Settings, seed: int)
     _post(store, practice, future=False)
     shelf = Shelf(store.catalogue.scan())
     width = len(shelf)
-    vectors = StaticEncoder().encode([item.text for item in shelf.items if item])
+    vectors = StaticEncoder().encode([item.passage for item in shelf.items if item])
     began = time.perf_counter()
     bundle = train_behaviour(store, vectors, shelf, settings, settings.home / "behaviour")
     seconds = time.perf_counter() - began

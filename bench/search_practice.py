@@ -80,7 +80,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:  # noqa
                 store, settings, Path(scratch) / "relevance", minutes=1 if quick else 5, onnx=False
             )
             after = bundle.encoder("torch")
-            vectors = after.encode([item.text for item in _items(shelf)])
+            vectors = after.encode([item.passage for item in _items(shelf)])
             fusion = train_search(store, after, shelf, vectors, settings, Path(scratch) / "search")
             seconds = time.perf_counter() - began
             adapted = _index(shelf, after, Fusion.from_json(fusion.parameters))

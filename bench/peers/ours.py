@@ -58,7 +58,7 @@ def searching(items: Sequence[Item], found: Encoders) -> SearchTask:
     """The task over a catalogue from which nothing was learnt but the encoder, put together as the server does."""
     shelf = Shelf(items)
     index = HybridIndex(found.query)
-    index.upsert(np.arange(len(items)), items, found.passage.encode([item.text for item in items]))
+    index.upsert(np.arange(len(items)), items, found.passage.encode([item.passage for item in items]))
     titles = found.query.encode([item.title for item in items[:: max(1, len(items) // _SAMPLE)]], "query")
     index.fusion = replace(index.fusion, floor=index.noise(titles))
     return SearchTask(shelf, Finder(shelf, index), Language(items))

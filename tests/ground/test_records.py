@@ -40,3 +40,11 @@ def test_a_missing_extra_names_its_install_line():
 
 def test_an_error_reads_as_place_fault_and_cure():
     assert str(ShopkeeperError("It is torn.", where="row 3", cure="Mend it.")) == "row 3: It is torn. Mend it."
+
+
+def test_an_encoder_reads_a_few_attributes_and_no_long_list():
+    few = Item(id="1", title="Drill", attributes={"power": "800 W"})
+    assert few.passage == few.text == "Drill. power: 800 W"
+    many = Item(id="2", title="Drill", description="Drills.", attributes={f"a{n}": str(n) for n in range(7)})
+    assert many.passage == "Drill. Drills."
+    assert "a6: 6" in many.text

@@ -157,7 +157,7 @@ def _of(scorer: Callable[[Histories], Floats], split: Split, width: int) -> Mapp
 def _index(shelf: Shelf, found: Encoders, fusion: Fusion) -> HybridIndex:
     items = [shelf.item(row) for row in range(len(shelf))]
     index = HybridIndex(found.query, fusion, exact_below=len(shelf) + 1)
-    index.upsert(np.arange(len(shelf)), items, found.passage.encode([item.text for item in items]))
+    index.upsert(np.arange(len(shelf)), items, found.passage.encode([item.passage for item in items]))
     return index
 
 

@@ -119,7 +119,7 @@ class Exam:
         others = [item for item in lessons.items if item not in set(wanted)]
         extra = rng.permutation(len(others))[: max(0, options.pool - len(wanted))]
         self.pool = wanted + [others[place] for place in extra]
-        self.texts = [lessons.items[item].text for item in self.pool]
+        self.texts = [lessons.items[item].passage for item in self.pool]
         place = {item: row for row, item in enumerate(self.pool)}
         self.own = np.array([place[pair.item] for pair in lessons.valid], dtype=np.int64)
         self._also = answers.table(self.queries, self.pool)
@@ -301,7 +301,7 @@ class _Pairs:
 
 def _passage(item: Item, rest: bool) -> str:
     """What a query has to find: the item's text, or the rest of it when the query is the title itself."""
-    return replace(item, title="").text.removeprefix(". ") if rest else item.text
+    return replace(item, title="").passage.removeprefix(". ") if rest else item.passage
 
 
 def _wrong_items(

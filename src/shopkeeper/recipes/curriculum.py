@@ -219,7 +219,7 @@ class _Lesson:
         if not len(shelf):
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")
         found = self._encoders(shelf)
-        vectors = found.passage.encode([item.text if item else "" for item in shelf.items])
+        vectors = found.passage.encode([item.passage if item else "" for item in shelf.items])
         if task == "search":
             return train_search(self.past, found.query, shelf, vectors, self.settings, folder)
         return train_behaviour(self.past, vectors, shelf, self.settings, folder)

@@ -118,7 +118,7 @@ class HybridIndex:
             The vectors, float32 (n, d).
         """
         if vectors is None:
-            vectors = self.encoder.encode([item.text for item in items], "passage")
+            vectors = self.encoder.encode([item.passage for item in items], "passage")
         self.vectors.upsert(rows, vectors)
         self.lexical.upsert(rows, items)
         return vectors

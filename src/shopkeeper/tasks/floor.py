@@ -74,7 +74,7 @@ class Floor:
     def apply(self, items: Sequence[Item], removed: Sequence[str]) -> None:
         """Take up items that came or changed, and let go of those that went."""
         if items:
-            vectors = self.encoders.passage.encode([item.text for item in items])
+            vectors = self.encoders.passage.encode([item.passage for item in items])
             rows = np.array([self.shelf.put(item) for item in items], dtype=np.int64)
             self.index.upsert(rows, items, vectors)
             self.recommend.put(items, vectors)
@@ -93,7 +93,7 @@ class Floor:
 
     def count(self) -> None:
         """Count behaviour anew from the log."""
-        texts = [item.text if item else "" for item in self.shelf.items]
+        texts = [item.passage if item else "" for item in self.shelf.items]
         vectors = self.encoders.passage.encode(texts)
         behaviour, self.counted = _behaviour(self.store, self.shelf, vectors, self.parameters)
         self.recommend.behaviour = behaviour
@@ -139,7 +139,7 @@ def build_floor(
     items = [shelf.item(row) for row in range(len(shelf))]
     relevance, learnt_search, learnt = (registry.live(task) for task in ("relevance", "search", "recommend"))
     found = encoders(settings, relevance, encoder_name(settings.models, shelf.spoken))
-    vectors = found.passage.encode([item.text for item in items])
+    vectors = found.passage.encode([item.passage for item in items])
     limits = settings.search
     index = HybridIndex(
         found.query,
