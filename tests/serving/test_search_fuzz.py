@@ -113,17 +113,17 @@ class Corpus:
 
     def filters(self) -> dict[str, object]:
         rng, chosen = self.rng, {}
-        if self.pick(0.4):
+        if self.pick(0.25):
             chosen["brands"] = self.some([*BRANDS, "nobody", "", rng.choice(SYNTAX[:21])])
-        if self.pick(0.4):
+        if self.pick(0.2):
             chosen["categories"] = [
                 " > ".join(path) for path in self.some([*PATHS, ("Nowhere",), ("Garden", "x"), ("",)])
             ]
-        if self.pick(0.3):
+        if self.pick(0.2):
             chosen["price_min"] = rng.choice([0, 1, 7.5, 22.5, 60, 1e30, 1e300])
-        if self.pick(0.3):
+        if self.pick(0.2):
             chosen["price_max"] = rng.choice([60, 22.5, 1e5, 1e300])
-        if self.pick(0.3):
+        if self.pick(0.2):
             name = rng.choice([*ATTRIBUTES, "nothing", "price", "brand"])
             chosen["attributes"] = {name: self.some([*ATTRIBUTES.get(name, ["x"]), "", "none"])}
         if self.pick(0.1):
@@ -284,6 +284,7 @@ def test_a_thousand_strange_searches_are_answered_or_refused(fuzzed: TestClient)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_ten_thousand_strange_searches_are_answered_or_refused(fuzzed: TestClient):
     statuses = fuzz(fuzzed, 10_000, seed=2)
     assert statuses[200] > 7_000
