@@ -20,7 +20,7 @@ from shopkeeper.ranking.rules import Rulebook, Ruled, Situation, applied, situat
 from shopkeeper.records import Customer, Event, Filters, Hit, Item, Request
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.highlights import highlights
-from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
+from shopkeeper.retrieval.shelf import Mask, Shelf
 from shopkeeper.retrieval.understanding.language import Language, Wording
 from shopkeeper.retrieval.understanding.nouns import Understood
 from shopkeeper.tasks.answers import SearchAnswer
@@ -30,6 +30,7 @@ from shopkeeper.tasks.finding import Finder, Ranked
 from shopkeeper.tasks.latest import Latest
 from shopkeeper.tasks.paging import next_cursor, ranking_of, turned
 from shopkeeper.tasks.relaxing import Relaxation, relaxed
+from shopkeeper.tasks.scope import Scope, both, meeting, narrows, stars_of
 from shopkeeper.tasks.variants import Groups, Products, products
 
 SORTS = ("relevance", "price_asc", "price_desc", "newest", "popular", "rating")
@@ -48,34 +49,6 @@ _KEPT, _LARGEST = 256, 5_000
 
 Recent = Callable[[str, str, int], Sequence[Event]]
 """(customer, session, limit) -> their latest events, newest last."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What a request may find.
-
-    Attributes:
-        chosen: What the customer chose and what their query says.
-        stars: Mean stars at least, or None.
-        own: Bool (rows,), what passes all that the customer wants.
-        wide: Bool (rows,), what the rules leave of that if nothing was chosen in any facet.
-        mask: Bool (rows,), what passes both.
-        hidden: int64 (n,), rows that a rule hides.
-    """
-
-    understood: Understood
-    unsure: tuple[Wording, ...]
-    chosen: Filters
-    stars: float | None
-    own: Mask
-    wide: Mask
-    mask: Mask
-    hidden: Rows
-
-    @property
-    def narrowed(self) -> bool:
-        """Was anything chosen in a facet?"""
-        return _narrows(self.chosen) or self.stars is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,21 +143,21 @@ class SearchTask:
         """Let go of the rankings that are kept for next pages: they tell who asked what."""
         self._kept = Latest(_KEPT)
 
-    def _scope(self, request: Request, situation: Situation, rules: Rulebook) -> _Scope:
+    def _scope(self, request: Request, situation: Situation, rules: Rulebook) -> Scope:
         understood, unsure = self.language.read(clean(rules.query(situation)), request.ignore)
-        chosen = _both(request.filters, understood.filters)
-        stars = _stars(request, understood) if self.facets.ratings is not None else None
+        chosen = both(request.filters, understood.filters)
+        stars = stars_of(request, understood) if self.facets.ratings is not None else None
         free = self._allowed(replace(chosen, brands=(), categories=(), price_min=None, price_max=None, attributes={}))
         free = self.finder.without(free, understood.exclude)
         own = free
-        if _narrows(chosen):
-            own = _meeting(own, self._allowed(chosen))
+        if narrows(chosen):
+            own = meeting(own, self._allowed(chosen))
         if stars is not None:
             own = own & (_padded(self.facets.ratings, len(own)) >= stars)
         wide = rules.allowed(situation, self.shelf, free)
-        mask = own if wide is free else _meeting(own, wide)
+        mask = own if wide is free else meeting(own, wide)
         hidden = self.shelf.rows(item for rule in rules.firing(situation) for item in rule.then.hide)
-        return _Scope(understood, unsure, chosen, stars, own, wide, mask, hidden)
+        return Scope(understood, unsure, chosen, stars, own, wide, mask, hidden)
 
     def _ranking(self, request: Request, rules: Rulebook) -> _Ranking:
         customer = self._customer(request.customer) if request.customer else None
@@ -271,7 +244,7 @@ class SearchTask:
         return relaxed(request, count, found=total, understood=understood, weigh=self.finder.index.lexical.bound)
 
     def _allowed(self, filters: Filters) -> Mask:
-        return _meeting(self.shelf.allowed(filters), self.shelf.showable())
+        return meeting(self.shelf.allowed(filters), self.shelf.showable())
 
     def _shown(self, row: int) -> Item | None:
         """The item of a row, unless it went or was hidden since the ranking was made."""
@@ -316,38 +289,6 @@ def clean(query: str) -> str:
     """
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in query[: 4 * _LONGEST_QUERY])
     return " ".join(kept.split())[:_LONGEST_QUERY].strip()
-
-
-def _both(chosen: Filters, read: Filters) -> Filters:
-    """What the customer chose and what their query says: the narrower price; items that either leaves out."""
-    lows = [low for low in (chosen.price_min, read.price_min) if low is not None]
-    highs = [high for high in (chosen.price_max, read.price_max) if high is not None]
-    return replace(
-        chosen,
-        price_min=max(lows, default=None),
-        price_max=min(highs, default=None),
-        exclude=(*chosen.exclude, *read.exclude),
-    )
-
-
-def _narrows(filters: Filters) -> bool:
-    prices = filters.price_min is not None or filters.price_max is not None
-    return bool(filters.brands or filters.categories or filters.attributes) or prices
-
-
-def _stars(request: Request, understood: Understood) -> float | None:
-    """The stars that were chosen or asked for; an attribute may be called "rating" as well, but gives no such chip."""
-    asked = [request.stars] if request.stars is not None else []
-    if any(chip.kind == "rating" for chip in understood.chips):
-        asked += [float(one.value) for one in understood.preferences if one.field == "rating" and one.certainty == 1]
-    return max(asked, default=None)
-
-
-def _meeting(one: Mask, other: Mask) -> Mask:
-    """What both let pass; the shelf may have grown between the two."""
-    width = min(len(one), len(other))
-    met: Mask = one[:width] & other[:width]
-    return met
 
 
 def _padded(known: Floats | None, width: int) -> Floats:
