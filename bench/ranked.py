@@ -117,13 +117,16 @@ class Folded:
         lessons, held = {}, []
         asked = zip([*self.exam.queries, *self.exam.empty], [*self.exam.grades, *self.exam.empty_grades], strict=True)
         for query, known in asked:
-            vector = self.index.encode(query)
-            found = self.index.search(query, vector, self.mask)
-            table = features(self.index, self.shelf, Asked(query=query, vector=vector, time=self.now), found)
+            read, _ = self.language.read(query)
+            vector = self.index.encode(read.words)
+            found = self.index.search(read.words, vector, self.mask)
+            wanted = [(one.field, one.value, one.certainty) for one in read.preferences]
+            asked_for = Asked(query=read.words, vector=vector, preferences=wanted, time=self.now)
+            table = features(self.index, self.shelf, asked_for, found)
             ids = [self.shelf.item(row).id for row in found.rows.tolist()]
             grades = np.array([known.get(item, np.nan) for item in ids], dtype=np.float32)
             trust = np.ones(len(ids), dtype=np.float32)
-            lessons[query] = Lesson(query, table, grades, list(known.values()), trust)
+            lessons[query] = Lesson(read.words, table, grades, list(known.values()), trust)
             right = {item for item, grade in known.items() if grade > 0}
             held += [len(right.intersection(ids)) / len(right)] if right else []
         self.union = float(np.mean(held))

@@ -59,7 +59,7 @@ class Lesson:
     """One query: the features of its candidates, best fused first, and what is known about them.
 
     Attributes:
-        query: What was typed.
+        query: The words that were searched for.
         table: float32 (n, len(NAMES)).
         grades: float32 (n,), NaN where nobody judged.
         known: Grades of all judged items, found or not: what the best possible ranking is made of.

@@ -37,6 +37,7 @@ from shopkeeper.recipes.fusion import SHARES, chosen_share, known_answers, measu
 from shopkeeper.recipes.ranker import LEAST, Lesson, choose, teach, teach_confidence, tier_weight
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
@@ -159,15 +160,24 @@ def lessons_of(store: Store, index: HybridIndex, shelf: Shelf, source: str) -> l
         told = sorted(labels, key=lambda query: (-sum(map(bool, labels[query].grades.values())), query))
         labels = {query: labels[query] for query in told[:_MOST]}
     now = max(float(shelf.created.max(initial=0.0)), 0.0)
+    language = Language((shelf.item(row) for row in range(len(shelf))), support=index.lexical.support)
     lessons = []
     for query, label in track(labels.items(), "read candidates", len(labels), "queries"):
-        vector = index.encode(query)
-        found = index.search(query, vector, shelf.showable())
-        asked = Asked(query=query, vector=vector, time=now, known=known.of(query, found.rows, shelf))
+        read, _ = language.read(query)
+        words = read.words or query
+        vector = index.encode(words)
+        found = index.search(words, vector, shelf.showable())
+        asked = Asked(
+            query=words,
+            vector=vector,
+            preferences=[(one.field, one.value, one.certainty) for one in read.preferences],
+            time=now,
+            known=known.of(words, found.rows, shelf),
+        )
         ids = [shelf.item(row).id for row in found.rows.tolist()]
         grades = np.array([label.grades.get(item, np.nan) for item in ids], dtype=np.float32)
         trust = np.array([label.trust.get(item, 1.0) for item in ids], dtype=np.float32)
-        lessons.append(Lesson(query, features(index, shelf, asked, found), grades, list(label.grades.values()), trust))
+        lessons.append(Lesson(words, features(index, shelf, asked, found), grades, list(label.grades.values()), trust))
     return lessons
 
 
