@@ -131,3 +131,9 @@ def test_nonsense_is_refused(token):
     assert error.value.cure
     with pytest.raises(InputError):
         turned(ASKED, cursor(ASKED, "v") + token if token else "", "v")
+
+
+def test_letters_of_another_alphabet_are_refused_even_where_they_decode_alike():
+    token = next(t for n in range(200) if {"-", "_"} & set(t := cursor(replace(ASKED, offset=n), "v")))
+    with pytest.raises(InputError):
+        turned(ASKED, token.replace("-", "+").replace("_", "/"), "v")

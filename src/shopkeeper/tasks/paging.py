@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from dataclasses import replace
 
 from shopkeeper.errors import InputError
@@ -16,6 +17,7 @@ from shopkeeper.records import Request
 
 _OFFSET, _PRINT, _SUM = 5, 6, 4
 """Bytes of a cursor: the offset, each of two fingerprints (version, request), and a check sum."""
+_CURSOR = re.compile(r"[A-Za-z0-9_-]+")
 _DEEPEST = 256**_OFFSET - 1
 
 
@@ -67,7 +69,9 @@ def turned(request: Request, token: str, version: str) -> Request:
 
 def _body(token: str) -> bytes:
     try:
-        raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+        if not _CURSOR.fullmatch(token):  # the decoder reads "+" and "/" as well
+            raise ValueError(token)
+        raw = base64.b64decode(token, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
     body = raw[:-_SUM]
