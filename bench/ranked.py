@@ -24,7 +24,7 @@ from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.retrieval.understanding.nouns import Understood
-from shopkeeper.tasks.finding import Finder, Tier
+from shopkeeper.tasks.finding import DEPTH, Finder, Tier
 
 FOLDS = 5
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -120,6 +120,8 @@ class Folded:
             read, _ = self.language.read(query)
             vector = self.index.encode(read.words)
             found = self.index.search(read.words, vector, self.mask)
+            union = [self.shelf.item(row).id for row in found.rows.tolist()]
+            found = found.at(np.arange(min(len(found), DEPTH)))
             wanted = [(one.field, one.value, one.certainty) for one in read.preferences]
             asked_for = Asked(query=read.words, vector=vector, preferences=wanted, time=self.now)
             table = features(self.index, self.shelf, asked_for, found)
@@ -128,7 +130,7 @@ class Folded:
             trust = np.ones(len(ids), dtype=np.float32)
             lessons[query] = Lesson(read.words, table, grades, list(known.values()), trust)
             right = {item for item, grade in known.items() if grade > 0}
-            held += [len(right.intersection(ids)) / len(right)] if right else []
+            held += [len(right.intersection(union)) / len(right)] if right else []
         self.union = float(np.mean(held))
         return lessons
 

@@ -13,10 +13,13 @@ from tokenizers import Tokenizer
 
 from shopkeeper.errors import ModelError
 from shopkeeper.models.text import Floats
+from shopkeeper.records import Item
 from shopkeeper.settings import ModelSettings
 
 _LENGTH = 96
 """Tokens of query and item together that are read."""
+_READ = 200
+"""Characters of a description that are read."""
 _STEP = 4
 """Pairs between two looks at the clock."""
 
@@ -127,6 +130,15 @@ class TorchReranker:
             with torch.inference_mode():
                 out += self._model(**read).logits[:, -1].float().tolist()
         return np.array(out, dtype=np.float32)
+
+
+def passage(item: Item) -> str:
+    """What a cross-encoder reads of an item.
+
+    >>> passage(Item(id="1", title="Kettle", description="Boils."))
+    'Kettle. Boils.'
+    """
+    return f"{item.title}. {item.description[:_READ]}"
 
 
 def load_reranker(settings: ModelSettings) -> Reranker | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from shopkeeper.models.reranker import Reranker
+from shopkeeper.models.reranker import Reranker, passage
 from shopkeeper.progress import track
 from shopkeeper.recipes.pseudo_queries import learn_phrases, pseudo_queries
 from shopkeeper.records import EventKind, Item
@@ -19,7 +19,6 @@ from shopkeeper.store.protocols import Store
 WEIGHTS: Mapping[EventKind, float] = {EventKind.CLICK: 1.0, EventKind.CART: 2.0, EventKind.PURCHASE: 3.0}
 """What one event says for its pair."""
 _FIRST_GRADE = 1.0
-_READ = 200  # characters of a description that a cross-encoder reads
 _RAREST = 0.1  # a position is never taken to be looked at less often than this
 
 
@@ -114,7 +113,7 @@ def believed(pairs: Sequence[Pair], items: Mapping[str, Item], teacher: Reranker
     """
     said = np.array(
         [
-            float(teacher.score(pair.query, [f"{items[pair.item].title}. {items[pair.item].description[:_READ]}"])[0])
+            float(teacher.score(pair.query, [passage(items[pair.item])])[0])
             for pair in track(pairs, "read pairs", len(pairs), "pairs")
         ]
     )

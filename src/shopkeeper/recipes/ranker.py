@@ -22,9 +22,8 @@ from shopkeeper.models.text import Floats
 from shopkeeper.progress import track
 from shopkeeper.ranking.features import NAMES
 from shopkeeper.ranking.ranker import SURE, Confidence, Linear, Ranker, standardised
+from shopkeeper.tasks.finding import DEPTH
 
-DEPTH = 300
-"""Candidates of a query that are ranked anew; the rest stay behind them in the order of the fusion."""
 LEAST = 40
 """Queries with known answers below which no ranker is learnt."""
 UNJUDGED = (1.0, 0.3)

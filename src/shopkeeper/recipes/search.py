@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
 from shopkeeper.evaluation.splits import by_hash
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
-from shopkeeper.models.reranker import Reranker, load_reranker
+from shopkeeper.models.reranker import Reranker, load_reranker, passage
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.progress import track
 from shopkeeper.ranking.clicks import ClickTable
@@ -41,7 +41,7 @@ from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
-from shopkeeper.tasks.finding import passage
+from shopkeeper.tasks.finding import DEPTH
 from shopkeeper.tasks.known import known_from
 
 _ASKED = 100
@@ -167,6 +167,7 @@ def lessons_of(store: Store, index: HybridIndex, shelf: Shelf, source: str) -> l
         words = read.words or query
         vector = index.encode(words)
         found = index.search(words, vector, shelf.showable())
+        found = found.at(np.arange(min(len(found), DEPTH)))  # as served: features compare with these alone
         asked = Asked(
             query=words,
             vector=vector,

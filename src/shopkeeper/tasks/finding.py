@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.models.reranker import Reranker
+from shopkeeper.models.reranker import Reranker, passage
 from shopkeeper.models.text import Floats
 from shopkeeper.ranking.features import NAMES, Asked, Known, features
 from shopkeeper.ranking.ranker import Confidence, Ranker, standardised
 from shopkeeper.ranking.taste import taste
-from shopkeeper.records import Event, Item
+from shopkeeper.records import Event
 from shopkeeper.retrieval.hybrid import Found, HybridIndex
 from shopkeeper.retrieval.lexical import query_terms
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores, Shelf
@@ -31,8 +31,6 @@ DEPTH = 300
 _REMEMBERED = 2_000
 _UNWANTED = 32
 """Things not wanted of which is remembered which rows have them."""
-_READ = 200
-"""Characters of a description that a cross-encoder reads."""
 _FUSED, _COVERAGE = NAMES.index("fused"), NAMES.index("coverage")
 _PREFERRED = np.float32(0.25)
 """What all that was read out of a query adds to a candidate that has it, in deviations, where no ranker was learnt."""
@@ -100,15 +98,6 @@ class Tier:
         scores = scores.copy()
         scores[first[place]] = np.sort(scores[first])[::-1]  # the scores stay, falling; the hits change places
         return scores, np.concatenate([first[place], rest])
-
-
-def passage(item: Item) -> str:
-    """What a cross-encoder reads of an item.
-
-    >>> passage(Item(id="1", title="Kettle", description="Boils."))
-    'Kettle. Boils.'
-    """
-    return f"{item.title}. {item.description[:_READ]}"
 
 
 class Finder:
