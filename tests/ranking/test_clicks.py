@@ -6,7 +6,7 @@ from clicklog import PLACES, TRUE, page, simulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.ranking.clicks import ClickTable, click_statistics, click_weights
+from shopkeeper.ranking.clicks import ClickTable, click_statistics
 from shopkeeper.ranking.examination import comparable_clicks, examination, expected, harvested
 from shopkeeper.ranking.shown import Showing, Shown, Sift, columns, query_key, read_shown
 
@@ -153,12 +153,6 @@ def test_the_clicked_one_is_first_whatever_its_place():
     assert rates.clicks[1] > 2 * rates.clicks[0], "the same clicks on place 9 as on place 1"
     assert rates.evidence[0] > rates.evidence[1] > rates.evidence[2] == 0
     assert 0 < rates.clicks[2] < rates.clicks[0]
-
-
-def test_weights_are_clipped():
-    shown = read_shown(page("r1", "abcd", "ad"))
-    assert click_weights(shown, np.array([1.0, 0.5, 0.2, 0.01])).tolist() == [1.0, 0.0, 0.0, 10.0]
-    assert click_weights(shown, np.array([1.0, 0.5])).tolist() == [1.0, 0.0, 0.0, 2.0]
 
 
 events_of_pages = st.lists(

@@ -115,3 +115,15 @@ def test_either_may_be_imported_first():
     for first, second in (("retrieval.vectors", "models.onnx"), ("models.onnx", "retrieval.vectors")):
         command = f"import shopkeeper.{first}, shopkeeper.{second}"
         subprocess.run([sys.executable, "-c", command], check=True)
+
+
+@pytest.mark.parametrize("k", [0, 7])
+def test_rows_asked_for_besides_come_with_their_scores(index, k):
+    index, vectors = index
+    query = clustered(1, np.random.default_rng(8))[0]
+    allowed = np.arange(6_000) % 2 == 0
+    also = np.array([1, 3, 5_999, 8_000])
+    rows, scores = index.search(query, k, allowed, also)
+    near, _ = index.search(query, k, allowed)
+    assert rows.tolist() == sorted({*near.tolist(), *also.tolist()})
+    np.testing.assert_allclose(scores, index.scores(query, rows), atol=1e-5)

@@ -16,6 +16,7 @@ from shopkeeper.records import Filters, Item
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.tasks import facets as module
+from shopkeeper.tasks.columns import AttributeColumns
 from shopkeeper.tasks.facets import FacetCounter, price_histogram
 from shopkeeper.tasks.variants import Groups
 
@@ -116,7 +117,7 @@ def test_a_replaced_item_and_a_new_one_count_as_what_they_are_now():
     counter = FacetCounter(shelf)
     assert counter.count(np.arange(7), NONE).counts["colour"] == {"red": 3, "blue": 3, "green": 1}
     for item in (replace(SHIRTS[6], attributes={"colour": "red"}), shirt(7, "Acme", "白色", 5.0)):
-        counter.put(shelf.put(item), item)
+        counter.put(shelf.put(item))
     assert counter.count(np.arange(8), NONE).counts["colour"] == {"red": 4, "blue": 3, "白色": 1}
 
 
@@ -239,3 +240,20 @@ def test_twenty_thousand_rows_with_four_choices_count_in_milliseconds(grouped):
         seconds.append(time.thread_time() - began)
     assert set(found.counts) == {"brand", "category", "price", "rating", "colour", "size"}
     assert min(seconds) < (0.012 if grouped else 0.006)
+
+
+def test_columns_say_what_the_items_say_after_any_number_of_changes():
+    rng = np.random.default_rng(3)
+    shelf = Shelf([shirt(n, "Acme", "red", 1.0) for n in range(40)])
+    columns = AttributeColumns(shelf.items)
+    for turn in range(1_500):
+        number = int(rng.integers(0, 60))
+        attributes = {} if turn % 7 == 0 else {"colour": str(rng.choice(["red", "蓝", ""])), f"x{turn % 3}": "y"}
+        columns.put(shelf.put(replace(shirt(number, "Acme", "red", 1.0), attributes=attributes)))
+        if turn % 50 == 0:
+            rows = np.arange(len(shelf))
+            for name in ("colour", "x1", "gone"):
+                codes, values = columns.codes(name, rows)
+                assert [values.values[code] for code in codes] == [
+                    shelf.item(row).attributes.get(name, "") for row in rows.tolist()
+                ]

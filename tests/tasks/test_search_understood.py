@@ -260,6 +260,19 @@ def test_taste_moves_what_fits_from_anywhere_in_the_list_and_can_be_switched_off
     assert cheap == sorted(cheap)
 
 
+def test_what_a_customer_looked_at_before_is_a_candidate_however_many_others_there_are():
+    items = [Item(id=f"pot{n}", title="Garden pot") for n in range(1_300)]
+    items.append(
+        Item(id="mine", title="Huge unglazed frost-proof terracotta pot with a saucer and a handle to carry it")
+    )
+    seen = [Event(id="v", time=START, kind=EventKind.VIEW, customer="c", item="mine")]
+    asked = Request(query="garden pot", customer="c", limit=2_000)
+    assert "mine" not in ids(open_task(items).answer(asked))
+    assert "mine" in ids(open_task(items, recent=seen).answer(asked))
+    mostly = replace(asked, filters=Filters(exclude=("mine",)))
+    assert "mine" not in ids(open_task(items, recent=seen).answer(mostly))
+
+
 def test_pages_by_cursor_do_not_mix_two_shops(task):
     first = task.answer(Request(query="garden", limit=3))
     second = task.answer(Request(query="garden", limit=3), first.cursor)

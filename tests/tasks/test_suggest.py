@@ -112,6 +112,14 @@ def test_a_new_title_takes_the_place_of_the_old_one(task):
     assert task.suggest("broo").products[0].item == "r1"
 
 
+def test_variants_of_a_product_are_one_line(task):
+    for number, size in enumerate("SML"):
+        task.put(Item(id=f"t{number}", title=f"Cotton shirt {size}", group="t"), 1.0 + number)
+    assert [line.item for line in task.suggest("cotton").products] == ["t2"]
+    task.drop("t2")
+    assert [line.item for line in task.suggest("cotton").products] == ["t1"]
+
+
 def test_a_query_is_offered_once_two_people_asked_it_and_it_finds_something(task):
     task.note("red shoes", customer="ann")
     task.note("red shoes", customer="ann")

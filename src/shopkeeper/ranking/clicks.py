@@ -138,21 +138,6 @@ def click_statistics(events: Iterable[Event], bias: NDArray[np.floating], *, cli
     return table
 
 
-def click_weights(shown: Shown, bias: NDArray[np.floating], *, clip: float = CLIP) -> Floats:
-    """What each showing weighs in an unbiased loss: 0 without a click, else 1 / max(bias[place], 1 / clip).
-
-    Args:
-        shown: n showings.
-        bias: float (places,), in (0, 1].
-        clip: Most that one click weighs.
-
-    Returns:
-        float64 (n,), in [0, clip].
-    """
-    looked = np.maximum(np.asarray(bias, dtype=np.float64), 1 / clip)
-    return np.asarray(shown.clicked / _at(looked, shown.place))
-
-
 class _Sums:
     """Rows of looks, clicks and orders that grow in number."""
 

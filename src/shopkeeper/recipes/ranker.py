@@ -7,7 +7,7 @@ is forgiven. A ranker is chosen by the mean of both, and both are shown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -22,7 +22,6 @@ from shopkeeper.models.text import Floats
 from shopkeeper.progress import track
 from shopkeeper.ranking.features import NAMES
 from shopkeeper.ranking.ranker import SURE, Confidence, Linear, Ranker, standardised
-from shopkeeper.tasks.finding import DEPTH
 
 LEAST = 40
 """Queries with known answers below which no ranker is learnt."""
@@ -59,7 +58,7 @@ class Lesson:
 
     Attributes:
         query: The words that were searched for.
-        table: float32 (n, len(NAMES)).
+        table: float32 (n, len(NAMES)), of the candidates that the ranker would judge when serving.
         grades: float32 (n,), NaN where nobody judged.
         known: Grades of all judged items, found or not: what the best possible ranking is made of.
         trust: float32 (n,), how far each grade counts, in [0, 1].
@@ -123,7 +122,7 @@ def choose(lessons: Sequence[Lesson], seed: int = 0) -> Chosen:
             for linear, trees in ((True, False), (False, True), (True, True)):
                 ranker = Ranker(whole.linear if linear else None, whole.trees if trees else None)
                 for place in np.flatnonzero(fold == number).tolist():
-                    scores[Kind(linear, trees, unjudged)][place] = reordered(lessons[place].table, ranker.score)
+                    scores[Kind(linear, trees, unjudged)][place] = ranker.score(lessons[place].table)
     values = {kind: measures(lessons, found) for kind, found in scores.items()}
     best = max(KINDS, key=lambda kind: float(sum(part.mean() for part in values[kind])))
     fused = measures(lessons, [lesson.table[:, NAMES.index("fused")] for lesson in lessons])
@@ -137,10 +136,10 @@ def teach(lessons: Sequence[Lesson], kind: Kind, seed: int = 0) -> Ranker:
     within each query (LambdaMART, Burges 2010).
     """
     highest = max((max(lesson.known, default=0.0) for lesson in lessons), default=0.0) or 1.0
-    taught = [lesson.table[:DEPTH] for lesson in lessons]
-    grades = [lesson.grades[:DEPTH] for lesson in lessons]
+    taught = [lesson.table for lesson in lessons]
+    grades = [lesson.grades for lesson in lessons]
     table, every = np.concatenate(taught), np.concatenate(grades)
-    trust = np.concatenate([lesson.trust[:DEPTH] for lesson in lessons])
+    trust = np.concatenate([lesson.trust for lesson in lessons])
     weights = np.where(np.isnan(every), kind.unjudged, trust)
     every = np.nan_to_num(every) / highest
     linear = trees = None
@@ -152,16 +151,6 @@ def teach(lessons: Sequence[Lesson], kind: Kind, seed: int = 0) -> Ranker:
         data = lightgbm.Dataset(table, levels, weight=weights, group=[len(part) for part in taught])
         trees = lightgbm.train(_TREES | {"label_gain": gains, "seed": seed, "num_threads": 2}, data, _ROUNDS)
     return Ranker(linear, trees)
-
-
-def reordered(table: Floats, score: Callable[[Floats], Floats]) -> Floats:
-    """Scores of all candidates, best fused first: the first `DEPTH` by `score`, the rest below them as they were."""
-    n = len(table)
-    out = np.empty(n, dtype=np.float32)
-    out[:DEPTH] = score(table[:DEPTH])
-    if n > DEPTH:
-        out[DEPTH:] = out[:DEPTH].min() - 1 - np.arange(n - DEPTH, dtype=np.float32)
-    return out
 
 
 def measures(lessons: Sequence[Lesson], scores: Sequence[Floats]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -201,7 +190,7 @@ def teach_confidence(lessons: Sequence[Lesson], seed: int = 0) -> tuple[Confiden
             lesson = lessons[place]
             if len(lesson.table):
                 chances = model.probabilities(lesson.table)
-                best[place] = chances[:DEPTH].max()
+                best[place] = chances.max()
                 right.append(chances[lesson.grades >= _half(lessons)])
     answered = np.array([max(lesson.known, default=0.0) > 0 for lesson in lessons])
     found = np.concatenate(right) if right else np.zeros(0, dtype=np.float32)

@@ -21,7 +21,7 @@ Range = tuple[int, int]
 """Characters [start, end)."""
 
 _WIDTH, _HAN_WIDTH = 160, 80
-_READ = 8_000
+_READ = 3_000
 """Characters of a description that are looked through."""
 _LEAD = 0.3
 """Share of a snippet that may stand before its first match."""

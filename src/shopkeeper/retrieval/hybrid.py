@@ -146,20 +146,25 @@ class HybridIndex:
         rows = np.unique(np.linspace(0, count - 1, min(sample, count)).astype(np.int64))
         return float(np.quantile(queries @ self.vectors.vectors(rows).T, _CHANCE))
 
-    def search(self, query: str, vector: Floats | None = None, allowed: Mask | None = None) -> Found:
+    def search(
+        self, query: str, vector: Floats | None = None, allowed: Mask | None = None, also: Rows | None = None
+    ) -> Found:
         """All candidates of a query.
 
         Args:
             query: What was typed.
             vector: Its vector, float32 (d,); encoded here when None.
             allowed: bool (rows,), which rows may be found; rows beyond its end may not.
+            also: int64 (m,), rows that are candidates however they score, e.g. what the customer looked at before.
         """
         if vector is None:
             vector = self.encode(query)
         by_words, _ = self.lexical.search(query, 5 * self._candidates, allowed)
-        by_meaning, _ = self.vectors.search(vector, self._candidates, allowed)
-        rows = np.union1d(by_words, by_meaning)
-        return fuse(rows, self.lexical.scores(query, rows), self.vectors.scores(vector, rows), self.fusion.words)
+        if also is not None and len(also):
+            own = also if allowed is None else also[also < len(allowed)]
+            by_words = np.concatenate([by_words, own if allowed is None else own[allowed[own]]])
+        rows, cosine = self.vectors.search(vector, self._candidates, allowed, by_words)
+        return fuse(rows, self.lexical.scores(query, rows), cosine, self.fusion.words)
 
 
 def fuse(rows: Rows, bm25: Scores, cosine: Scores, words: float) -> Found:

@@ -192,10 +192,6 @@ class Shelf:
             mask[rows_out[rows_out < count]] = False
         return mask
 
-    def describes(self, name: str) -> bool:
-        """Did any item ever have an attribute of this name?"""
-        return name in self._attributes
-
     def having(self, name: str, value: str, rows: Rows) -> Mask:
         """Bool (n,): which of `rows` have a value of ``brand``, ``category`` (a path joined by `` > ``) or an attribute."""
         if name == "brand":

@@ -76,16 +76,19 @@ class VectorIndex:
             if self._graph is not None and len(known):
                 self._graph.remove(known.astype(np.uint64))
 
-    def search(self, vector: Floats, k: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
+    def search(
+        self, vector: Floats, k: int, allowed: Mask | None = None, also: Rows | None = None
+    ) -> tuple[Rows, Scores]:
         """The k nearest rows.
 
         Args:
             vector: float32 (d,).
             k: How many at most.
             allowed: bool (rows,), which rows may be found; rows beyond its end may not.
+            also: int64 (m,), rows that are returned besides, however near; unknown ones have 0.
 
         Returns:
-            Rows int64 (n,) and dot products float32 (n,), best first.
+            Rows int64 (n,), distinct, and dot products float32 (n,): best first, or with `also` in order of row.
         """
         count = self._count
         mask = self._alive[:count]
@@ -95,15 +98,26 @@ class VectorIndex:
             mask[:known] &= allowed[:known]
             mask[known:] = False
         survivors = int(np.count_nonzero(mask))
+        if k >= 1 and self._graph is None and survivors > count // 4:
+            every = self._store[:count] @ vector
+            near, scores = _best(np.arange(count), np.where(mask, every, np.float32(-np.inf)), min(k, survivors))
+            if also is None:
+                return near, scores
+            rows = np.union1d(near, also)
+            known = rows < count
+            known[known] = self._alive[rows[known]]
+            return rows, np.where(known, every[np.where(known, rows, 0)], np.float32(0))
         if k < 1 or not survivors:
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        if self._graph is None and survivors > count // 4:
-            scores = np.where(mask, self._store[:count] @ vector, np.float32(-np.inf))
-            return _best(np.arange(count), scores, min(k, survivors))
-        if self._graph is None or survivors <= _NARROW:
+            near, scores = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        elif self._graph is None or survivors <= _NARROW:
             rows = np.flatnonzero(mask)
-            return _best(rows, self.scores(vector, rows), k)
-        return self._through_graph(self._graph, vector, k, mask, survivors)
+            near, scores = _best(rows, self.scores(vector, rows), k)
+        else:
+            near, scores = self._through_graph(self._graph, vector, k, mask, survivors)
+        if also is None:
+            return near, scores
+        rows = np.union1d(near, also)
+        return rows, self.scores(vector, rows)
 
     def scores(self, vector: Floats, rows: Rows) -> Scores:
         """Dot products of any rows, 0 for unknown and removed ones: float32 (n,)."""

@@ -1,26 +1,34 @@
-"""Attributes as columns of small integers, made when they are first asked for: what facets over many rows are counted from."""
+"""Attributes as sparse columns: which rows have which value of an attribute, what facets over many rows are counted from."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from array import array
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.records import Item
-from shopkeeper.retrieval.shelf import Codes
+from shopkeeper.retrieval.shelf import Codes, Rows
 
-_MOST = 64
-"""Columns kept; the one not asked for the longest goes first."""
-_SPARE = 1.5
+_SETTLE = 500
+"""Replaced items that are looked at one by one before the columns take them up."""
+
+
+@dataclass(slots=True)
+class _Column:
+    values: Codes = field(default_factory=Codes)
+    rows: array[int] = field(default_factory=lambda: array("i"))
+    codes: array[int] = field(default_factory=lambda: array("i"))
 
 
 class AttributeColumns:
     """The attributes of the items of one shelf, by row.
 
-    New rows are taken up by themselves; a row whose item was replaced must be `put`.
+    New rows are taken up by themselves; a row whose item was replaced must be `put`. A look at an attribute costs as much
+    as rows have it, whatever the number of attributes.
 
     Args:
         items: `Shelf.items`, the list itself.
@@ -28,42 +36,60 @@ class AttributeColumns:
 
     def __init__(self, items: Sequence[Item | None]) -> None:
         self._items = items
-        self._columns: OrderedDict[str, _Column] = OrderedDict()
+        self._columns: dict[str, _Column] = {}
+        self._changed: set[int] = set()
+        self._filled = 0
         self._lock = threading.Lock()
+        self._fill()
 
-    def put(self, row: int, item: Item) -> None:
-        """Take up what an item is now."""
+    def put(self, row: int) -> None:
+        """Take up what the item of a row is now."""
         with self._lock:
-            for name, column in self._columns.items():
-                if row < column.filled:
-                    column.codes[row] = column.values.code(item.attributes.get(name, ""))
+            if row < self._filled:
+                self._changed.add(row)
+                if len(self._changed) > _SETTLE:
+                    self._settle()
 
-    def column(self, name: str) -> tuple[NDArray[np.int32], Codes]:
-        """Code of an attribute's value by row, int32 (rows,), and what the codes stand for; 0 is no value."""
+    def codes(self, name: str, rows: Rows) -> tuple[NDArray[np.int32], Codes]:
+        """Code of an attribute's value in each of `rows`, int32 (n,), and what the codes stand for; 0 is no value."""
         with self._lock:
-            column = self._columns.setdefault(name, _Column())
-            self._columns.move_to_end(name)
-            if len(self._columns) > _MOST:
-                self._columns.popitem(last=False)
-            column.fill(name, self._items)
-            return column.codes[: column.filled], column.values
+            self._fill()
+            column = self._columns.get(name)
+            if column is None:
+                if not any(self._value(row, name) for row in self._changed):
+                    return np.zeros(len(rows), dtype=np.int32), Codes()
+                column = self._columns.setdefault(name, _Column())
+            table = np.zeros(self._filled, dtype=np.int32)
+            table[np.array(column.rows, dtype=np.intc)] = column.codes
+            for row in self._changed:
+                table[row] = column.values.code(self._value(row, name))
+            return table[rows], column.values
 
+    def _fill(self) -> None:
+        count = len(self._items)
+        for row in range(self._filled, count):
+            self._add(row)
+        self._filled = count
 
-class _Column:
-    def __init__(self) -> None:
-        self.values = Codes()
-        self.codes: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
-        self.filled = 0
+    def _add(self, row: int) -> None:
+        item = self._items[row]
+        for name, value in item.attributes.items() if item is not None else ():  # taken off, or about to be put on
+            if value:
+                column = self._columns.setdefault(name, _Column())
+                column.rows.append(row)
+                column.codes.append(column.values.code(value))
 
-    def fill(self, name: str, items: Sequence[Item | None]) -> None:
-        count = len(items)
-        if count > len(self.codes):
-            grown = np.zeros(int(count * _SPARE), dtype=np.int32)
-            grown[: self.filled] = self.codes[: self.filled]
-            self.codes = grown
-        for row in range(self.filled, count):
-            item = items[row]
-            if item is None:  # taken off, or about to be put on
-                continue
-            self.codes[row] = self.values.code(item.attributes.get(name, ""))
-        self.filled = count
+    def _settle(self) -> None:
+        """Replace what the columns say of changed rows."""
+        gone = np.fromiter(self._changed, dtype=np.intc)
+        for column in self._columns.values():
+            rows, codes = np.array(column.rows, dtype=np.intc), np.array(column.codes, dtype=np.intc)
+            stays = ~np.isin(rows, gone)
+            column.rows, column.codes = array("i", rows[stays].tobytes()), array("i", codes[stays].tobytes())
+        for row in sorted(self._changed):
+            self._add(row)
+        self._changed.clear()
+
+    def _value(self, row: int, name: str) -> str:
+        item = self._items[row]
+        return item.attributes.get(name, "") if item is not None else ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.records import Filters, Item
+from shopkeeper.records import Filters
 from shopkeeper.retrieval.shelf import Codes, Mask, Rows, Shelf, limit
 from shopkeeper.tasks.columns import AttributeColumns
 from shopkeeper.tasks.variants import Groups
@@ -73,9 +73,9 @@ class FacetCounter:
         self.ratings = ratings
         self._columns = AttributeColumns(shelf.items)
 
-    def put(self, row: int, item: Item) -> None:
+    def put(self, row: int) -> None:
         """Take up what a replaced item is now; call it after `Shelf.put`."""
-        self._columns.put(row, item)
+        self._columns.put(row)
 
     def count(self, rows: Rows, filters: Filters, *, stars: float | None = None) -> Facets:
         """Facets over everything that was found before the customer narrowed it down.
@@ -115,9 +115,9 @@ class FacetCounter:
         for name in [*filters.attributes, *_common_attributes(shelf, passing)]:
             if name not in counts:
                 of_rows, of_keys = without(("attribute", name))
-                codes, values = self._column(name)
+                codes, values = self._columns.codes(name, of_rows)
                 chosen = filters.attributes.get(name, ())
-                found = _coded(codes[of_rows], values, of_keys, most=_ATTRIBUTE_VALUES, always=chosen)
+                found = _coded(codes, values, of_keys, most=_ATTRIBUTE_VALUES, always=chosen)
                 counts[name] = found if len(found) > 1 or chosen else {}
         kept = {name: values for name, values in counts.items() if values}
         total = int(_tally(np.zeros(len(passing), dtype=np.int64), passing_keys)[0])
@@ -140,16 +140,10 @@ class FacetCounter:
             high = limit(np.inf if filters.price_max is None else filters.price_max)
             yield ("price", ""), (prices >= low) & (prices <= high)
         for name, wanted in filters.attributes.items():
-            codes, values = self._column(name)
-            yield ("attribute", name), _among(codes[rows], values, [value for value in wanted if value])
+            codes, values = self._columns.codes(name, rows)
+            yield ("attribute", name), _among(codes, values, [value for value in wanted if value])
         if stars is not None:
             yield ("rating", ""), self._stars(rows) >= stars
-
-    def _column(self, name: str) -> tuple[NDArray[np.int32], Codes]:
-        """An attribute's column; for a name that no item ever had none is made."""
-        if not self.shelf.describes(name):
-            return np.zeros(len(self.shelf), dtype=np.int32), Codes()
-        return self._columns.column(name)
 
     def _stars(self, rows: Rows) -> NDArray[np.float32]:
         known = self.ratings

@@ -139,10 +139,11 @@ class Finder:
             understood: Its words, other wordings and preferences.
             mask: bool (rows,), which rows may be found.
             now: In seconds since 1970.
-            past: What the customer did, newest last.
+            past: What the customer did, newest last; the items are candidates as well.
         """
         mask = self.without(mask, understood.exclude)
-        judged = [self._judged(text, share, understood, mask, now) for text, share in _wordings(understood)]
+        own = self.shelf.rows({event.item for event in past if event.item})
+        judged = [self._judged(text, share, understood, mask, now, own) for text, share in _wordings(understood)]
         found, table = judged[0] if len(judged) == 1 else _merged(judged)
         if not len(found):
             nothing = np.zeros(0, dtype=np.float32)
@@ -204,10 +205,12 @@ class Finder:
             self._vectors.put(key, vector)
         return vector
 
-    def _judged(self, text: str, share: float, understood: Understood, mask: Mask, now: float) -> tuple[Found, Floats]:
+    def _judged(
+        self, text: str, share: float, understood: Understood, mask: Mask, now: float, own: Rows
+    ) -> tuple[Found, Floats]:
         """Candidates of one wording and the features of the first `DEPTH`, weighed by the share of the wording."""
         vector = self.vector(text)
-        found = self.index.search(text, vector, mask)
+        found = self.index.search(text, vector, mask, own)
         first = found.at(np.arange(min(len(found), DEPTH)))
         asked = Asked(
             query=text,

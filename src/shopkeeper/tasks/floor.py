@@ -40,6 +40,8 @@ from shopkeeper.tasks.suggest import SuggestTask
 SYNONYMS = "synonyms.txt"
 """File in the shop's home that holds its synonyms."""
 _SAMPLE = 50
+_OFTEN = 2
+"""Searches in the log that make a query one of the shop's."""
 """Titles that stand in for queries where none are known."""
 
 
@@ -111,9 +113,11 @@ class Floor:
         self.search.version = f"{self.version} {self.catalogue} {self.counted} {self.rules}"
 
     def note(self, events: Iterable[Event]) -> None:
-        """Let autocomplete and click rates know what just happened."""
+        """Let spelling, autocomplete and click rates know what just happened."""
         for event in events:
             if event.kind is EventKind.SEARCH:
+                if self.index.lexical.support(event.query):  # what stands in no item may be a slip
+                    self.search.language.vocabulary.put_query(event.query)
                 found = bool(len(self.index.lexical.search(event.query, 1)[0]))
                 self.suggest.note(
                     event.query, customer=event.customer, session=event.session, found=found, at=event.time
@@ -170,6 +174,7 @@ def build_floor(
         model=version,
     )
     search.facets.ratings = ratings_from(store, shelf)
+    _learn_queries(search.language, store)
     suggest = SuggestTask(search.language.pinyin)
     for item, sells in zip(items, popular.tolist(), strict=True):
         suggest.put(item, 1.0 + sells)
@@ -193,6 +198,14 @@ def _behaviour(store: Store, shelf: Shelf, vectors: np.ndarray, parameters: Para
     histories, _ = read(frame, shelf)
     until = float(histories.times.max()) if len(histories.times) else time.time()
     return fit(histories, shelf, vectors, parameters, until=until), frame.height
+
+
+def _learn_queries(language: Language, store: Store) -> None:
+    """Let spelling know what is searched for often; what stands together in no item may be a slip."""
+    asked = store.events.frame(kinds=[EventKind.SEARCH])["query"].drop_nulls().value_counts()
+    for query, times in asked.filter(asked["count"] >= _OFTEN).iter_rows():
+        if language.support(query):
+            language.vocabulary.put_query(query, times)
 
 
 def ranker_of(bundle: Bundle | None) -> tuple[Ranker | None, Confidence | None]:

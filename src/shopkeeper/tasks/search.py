@@ -113,7 +113,7 @@ class SearchTask:
         """Take up what an item is now; the shelf and the index have it already."""
         self.language.put(item)
         self.groups.put(row, item)
-        self.facets.put(row, item)
+        self.facets.put(row)
 
     def answer(self, request: Request, cursor: str = "", *, rules: Rulebook | None = None) -> SearchAnswer:
         """One page of what the request asks for. Sold-out and hidden items never pass.

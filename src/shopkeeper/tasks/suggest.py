@@ -90,6 +90,7 @@ class SuggestTask:
         self._queries, self._products = Completions(), Completions()
         self._categories, self._brands = Completions(), Completions()
         self._shown: dict[str, tuple[str, ...]] = {}
+        self._product: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._asked: dict[str, _Asked] = {}
         self._own: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
@@ -108,6 +109,7 @@ class SuggestTask:
             if not item.showable:
                 return
             self._products.put(item.id, item.title, weight)
+            self._product[item.id] = f"{_BETWEEN}{item.group}" if item.group else normalise(item.title)
             paths = (_BETWEEN.join(item.category[: depth + 1]) for depth in range(len(item.category)))
             groups = (*paths, *([_BETWEEN + item.brand] if item.brand else []))
             self._shown[item.id] = groups
@@ -117,6 +119,7 @@ class SuggestTask:
         """Offer an item no more; categories and brands go with the last item in them."""
         with self._lock:
             self._products.drop(item)
+            self._product.pop(item, None)
             self._count(self._shown.pop(item, ()), -1)
 
     def note(
@@ -206,15 +209,15 @@ class SuggestTask:
                 queries.append(Suggestion(text=text, ranges=_marked(text, [way])))
         if not parts:
             return Suggestions(queries=tuple(queries), seconds=time.perf_counter() - began)
-        products = {
-            normalise(text): (key, text, way) for key, text, way in reversed(self._found(self._products, ways, most))
-        }
+        products: dict[str, tuple[str, str, _Way]] = {}  # one line for all variants of a product
+        for key, text, way in self._found(self._products, ways, most):
+            products.setdefault(self._product.get(key, key), (key, text, way))
         categories = self._found(self._categories, ways, most)[:most]
         return Suggestions(
             queries=tuple(queries),
             products=tuple(
                 Suggestion(text=text, ranges=_marked(text, [way]), item=key)
-                for key, text, way in list(reversed(products.values()))[:most]
+                for key, text, way in list(products.values())[:most]
             ),
             categories=tuple(
                 Suggestion(text=text, ranges=_marked(text, [way]), category=tuple(key.split(_BETWEEN)))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from shopkeeper.records import Item
+from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.understanding.nouns import Chip, Understood
 from shopkeeper.retrieval.understanding.pinyin import PinyinIndex
 from shopkeeper.retrieval.understanding.reader import QueryReader
@@ -110,9 +111,12 @@ class Language:
         return replace(understood, variants=variants, chips=tuple(chips)), tuple(mended)
 
     def _mended(self, words: str) -> list[Wording]:
-        """Words put right, the surest first."""
+        """Words put right, the surest first; another form of the same words is nothing new."""
+        typed = terms(words)
         found = [
-            Wording("spelling", mended.text, mended.certainty) for mended in self._speller.corrections(words, _TRIED)
+            Wording("spelling", mended.text, mended.certainty)
+            for mended in self._speller.corrections(words, _TRIED)
+            if terms(mended.text) != typed
         ]
         if not self.support(words):  # words that stand together in an item are no pinyin
             found += [Wording("pinyin", text, certainty) for text, certainty in self.pinyin.read(words)]
