@@ -119,7 +119,7 @@ def test_either_may_be_imported_first():
 
 @pytest.mark.parametrize("k", [0, 7])
 def test_rows_asked_for_besides_come_with_their_scores(index, k):
-    index, vectors = index
+    index, _ = index
     query = clustered(1, np.random.default_rng(8))[0]
     allowed = np.arange(6_000) % 2 == 0
     also = np.array([1, 3, 5_999, 8_000])

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.ranking.shown import Ints, Showing, Shown, Sift, query_key
+from shopkeeper.ranking.shown import Ints, Showing, Sift, query_key
 from shopkeeper.records import Event
 
 Floats = NDArray[np.float64]
