@@ -104,9 +104,9 @@ class VectorIndex:
             if also is None:
                 return near, scores
             rows = np.union1d(near, also)
-            known = rows < count
-            known[known] = self._alive[rows[known]]
-            return rows, np.where(known, every[np.where(known, rows, 0)], np.float32(0))
+            inside = rows < count
+            inside[inside] = self._alive[rows[inside]]
+            return rows, np.where(inside, every[np.where(inside, rows, 0)], np.float32(0))
         if k < 1 or not survivors:
             near, scores = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         elif self._graph is None or survivors <= _NARROW:
