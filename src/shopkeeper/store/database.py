@@ -1,4 +1,4 @@
-"""The store in SQLite or PostgreSQL: `open_store(url)` and its six faces."""
+"""The store in SQLite or PostgreSQL: `open_store(url)` and its seven faces."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from shopkeeper.store.engine import Database
 from shopkeeper.store.events import SqlEventLog
 from shopkeeper.store.labels import SqlLabels
 from shopkeeper.store.rules import SqlRules
+from shopkeeper.store.triples import SqlTriples
+from shopkeeper.store.waiting import WaitingList
 from shopkeeper.store.words import SqlWords
 
 
@@ -42,6 +44,8 @@ class SqlStore:
         self.words = SqlWords(database)
         self.labels = SqlLabels(database)
         self.rules = SqlRules(database)
+        self.triples = SqlTriples(database)
+        self.waiting = WaitingList(database)
         self.audit = AuditLog(database)
 
     def export_customer(self, customer: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a store can do, as six narrow protocols. One contract suite checks every backend against them."""
+"""What a store can do, as seven narrow protocols. One contract suite checks every backend against them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from shopkeeper.records import Customer, Decision, Event, EventKind, Item, Judgement, Passage, PassageKind
+from shopkeeper.store.knowledge import Triple
 from shopkeeper.store.merchandising import Rule, RuleChange
 
 
@@ -231,6 +232,35 @@ class Rules(Protocol):
         ...
 
 
+class Triples(Protocol):
+    """The imported part of the knowledge graph. Every write raises `version`."""
+
+    def put(self, triples: Iterable[Triple]) -> Changes:
+        """Add triples, or note their new source; equal ones are left alone."""
+        ...
+
+    def remove(self, source: str) -> int:
+        """Take back all that came from a source; how many triples those were."""
+        ...
+
+    def scan(self) -> Iterator[Triple]:
+        """All triples, streamed, ordered by (head, relation, tail)."""
+        ...
+
+    def sources(self) -> dict[str, int]:
+        """Number of triples from each source."""
+        ...
+
+    def count(self) -> int:
+        """How many there are."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Number of the last write, 0 when there was none."""
+        ...
+
+
 class Store(Protocol):
     """The shop's truth. Every index and model is a cache that can be rebuilt from it."""
 
@@ -262,6 +292,11 @@ class Store(Protocol):
     @property
     def rules(self) -> Rules:
         """Merchandising."""
+        ...
+
+    @property
+    def triples(self) -> Triples:
+        """Imported knowledge about the goods."""
         ...
 
     def erase(self, customer: str, actor: str = "") -> int:

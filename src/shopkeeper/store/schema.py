@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION = "0003"
+REVISION = "0005"
 """The newest migration: a database at any other revision is migrated, or refused when it is unknown here."""
 
 metadata = MetaData()
@@ -146,6 +146,37 @@ rule_changes = Table(
     Column("after", _json),
     Index("rule_changes_rule", "rule", "number"),
     sqlite_autoincrement=True,
+)
+
+triples = Table(
+    "triples",
+    metadata,
+    Column("head", _key, nullable=False),
+    Column("relation", _key, nullable=False),
+    Column("tail", _key, nullable=False),
+    Column("source", _key, nullable=False),
+    PrimaryKeyConstraint("head", "relation", "tail"),
+    Index("triples_source", "source"),
+)
+
+triple_writes = Table(
+    "triple_writes",
+    metadata,
+    Column("number", _serial, primary_key=True, autoincrement=True),
+    Column("time", _time, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+waits = Table(
+    "waits",
+    metadata,
+    Column("customer", _key, nullable=False),
+    Column("item", _key, nullable=False),
+    Column("since", _time, nullable=False),
+    Column("expires", _time, nullable=False),
+    Column("batch", _key, nullable=False),
+    PrimaryKeyConstraint("customer", "item"),
+    Index("waits_batch", "batch", "item"),
 )
 
 audit = Table(

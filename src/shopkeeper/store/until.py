@@ -11,13 +11,13 @@ import polars as pl
 
 from shopkeeper.errors import StoreError
 from shopkeeper.records import Event, EventKind, Passage, PassageKind
-from shopkeeper.store.protocols import Catalogue, Changes, Customers, EventLog, Labels, Rules, Store, Words
+from shopkeeper.store.protocols import Catalogue, Changes, Customers, EventLog, Labels, Rules, Store, Triples, Words
 
 
 class Until:
     """`store` as it was before `moment`: later events and passages are not there. Read-only.
 
-    The catalogue, customers, judgements and rules are passed through as they are now.
+    The catalogue, customers, judgements, rules and triples are passed through as they are now.
     """
 
     def __init__(self, store: Store, moment: datetime) -> None:
@@ -44,6 +44,11 @@ class Until:
     def rules(self) -> Rules:
         """All rules."""
         return self._store.rules
+
+    @property
+    def triples(self) -> Triples:
+        """All imported knowledge."""
+        return self._store.triples
 
     def erase(self, customer: str, actor: str = "") -> int:
         """Refused: this is a view."""
