@@ -33,6 +33,15 @@ class StoreSettings(_Section):
     )
 
 
+class SessionSettings(_Section):
+    """Where is held what customers did last."""
+
+    url: str = Field(
+        "",
+        description="Redis shared by several server processes, redis://host:6379/0; empty means each one's memory.",
+    )
+
+
 class ModelSettings(_Section):
     """Which pretrained models to start from."""
 
@@ -79,6 +88,7 @@ class RecommendSettings(_Section):
     limit: int = Field(24, ge=1, le=200, description="Hits on a shelf when the request does not say.")
     repeat_purchases: bool = Field(False, description="May an item be recommended to a customer who already bought it?")
     history: int = Field(50, ge=1, le=500, description="Most recent events of a customer that recommendation looks at.")
+    sequence: bool = Field(True, description="Learn a sequence model where the log is long enough (5,000 steps)?")
 
 
 class TrainSettings(_Section):
@@ -183,6 +193,7 @@ class Settings(_Section):
     home: Path = Field(Path("shop"), description="The shop's folder.")
     name: str = Field("Shopkeeper", description="The shop's name, shown in the storefront.")
     store: StoreSettings = StoreSettings()
+    sessions: SessionSettings = SessionSettings()
     models: ModelSettings = ModelSettings()
     compute: ComputeSettings = ComputeSettings()
     search: SearchSettings = SearchSettings()

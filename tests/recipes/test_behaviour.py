@@ -10,7 +10,8 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.metrics import ndcg_at, recall_at
 from shopkeeper.evaluation.next_items import measures, ranks, split_last, split_time
 from shopkeeper.models.bundle import Bundle
-from shopkeeper.recipes.behaviour import splits, train_behaviour
+from shopkeeper.recipes.behaviour import train_behaviour
+from shopkeeper.recipes.moments import splits
 from shopkeeper.records import Event, EventKind
 from shopkeeper.retrieval.histories import fold
 from shopkeeper.retrieval.shelf import Shelf

@@ -32,6 +32,7 @@ class Split:
         users: int64 (t,), the user of every target, rising.
         targets: int64 (t,), rows that came next.
         until: The moment, in seconds since 1970.
+        asked: int64 (users,), the user of `learn` whose past each is, -1 for whoever was not known.
     """
 
     learn: Histories
@@ -40,6 +41,7 @@ class Split:
     users: NDArray[np.int64]
     targets: Rows
     until: float
+    asked: NDArray[np.int64]
 
     @property
     def wanted(self) -> NDArray[np.int64]:
@@ -59,6 +61,7 @@ class Split:
             place[self.users[kept]][order],
             self.targets[kept][order],
             self.until,
+            self.asked[users],
         )
 
 
@@ -80,7 +83,7 @@ def split_last(histories: Histories, width: int, back: int = 1) -> Split:
     past = whole.keep(whole.ages >= back)
     target = whole.keep(whole.ages == back - 1)
     until = float(learn.times.max(initial=0.0))
-    return Split(learn, past, past.weights(1.0, width), target.users, target.rows, until)
+    return Split(learn, past, past.weights(1.0, width), target.users, target.rows, until, asked)
 
 
 def split_time(frame: pl.DataFrame, shelf: Shelf, start: float, end: float) -> Split:
@@ -107,22 +110,28 @@ def split_time(frame: pl.DataFrame, shelf: Shelf, start: float, end: float) -> S
     ahead, asked = read(window, shelf)
     ahead = ahead.keep(ahead.strengths > 0)
     place = {name: user for user, name in enumerate(names)}
-    past = _past(learn, np.array([place.get(name, -1) for name in asked], dtype=np.int64))
+    who = np.array([place.get(name, -1) for name in asked], dtype=np.int64)
+    past = _past(learn, who)
     owning, owners = read(before.filter(bought), shelf)
     place = {name: user for user, name in enumerate(owners)}
     owned = _past(owning, np.array([place.get(name, -1) for name in asked], dtype=np.int64)).weights(1.0, width)
     had = owned.tocoo()
     new = ~np.isin(ahead.users * width + ahead.rows, had.row * np.int64(width) + had.col)
-    split = Split(learn, past, owned, ahead.users[new], ahead.rows[new], start)
+    split = Split(learn, past, owned, ahead.users[new], ahead.rows[new], start, who)
     return split.take(np.unique(split.users))
 
 
 def ranks(scorer: Scorer, split: Split, width: int) -> NDArray[np.float64]:
     """Place of every target among all rows, from 0; rows tied with it count half. float64 (t,)."""
+    return places_of(lambda users: scorer(split.past.take(users)), split, width)
+
+
+def places_of(scores_of: Callable[[NDArray[np.int64]], Floats], split: Split, width: int) -> NDArray[np.float64]:
+    """As `ranks`, for whoever scores the users of the split by their numbers, int64 (n,), in place of their histories."""
     places = np.zeros(len(split.targets), dtype=np.float64)
     for block, entries in _blocks(split, width):
         part = split.take(block)
-        scores = scorer(part.past)
+        scores = scores_of(block)
         owned = part.owned.tocoo()
         scores[owned.row, owned.col] = -np.inf
         own = scores[part.users, part.targets][:, None]

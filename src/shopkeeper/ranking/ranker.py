@@ -67,6 +67,24 @@ class Ranker:
             total += standardised(predicted)
         return standardised(total)
 
+    def margin(self, table: Floats) -> Floats:
+        """Scores that mean the same whatever stands beside a candidate: float32 (n,), the raw sum of the parts."""
+        total = np.zeros(len(table), dtype=np.float32)
+        if self.linear is not None:
+            total += self.linear.score(table)
+        if self.trees is not None and len(table):
+            total += np.asarray(self.trees.predict(table, num_threads=1), dtype=np.float32)
+        return total
+
+    def parts(self, table: Floats) -> Floats:
+        """What each feature adds to the margin of each candidate, against the average one: float32 (n, f)."""
+        total = np.zeros(table.shape, dtype=np.float32)
+        if self.linear is not None:
+            total += (table - self.linear.centre) * self.linear.weights
+        if self.trees is not None:
+            total += np.asarray(self.trees.predict(table, num_threads=1, pred_contrib=True), dtype=np.float32)[:, :-1]
+        return total
+
     def contributions(self, table: Floats) -> Floats:
         """What each feature adds to or takes from each candidate, against the average one: float32 (n, f).
 

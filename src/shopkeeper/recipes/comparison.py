@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,19 +13,21 @@ from numpy.typing import NDArray
 
 from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
 from shopkeeper.evaluation.metrics import graded, ideal_grades, ndcg_at
-from shopkeeper.evaluation.next_items import Split, measures, ranks, split_time
+from shopkeeper.evaluation.next_items import measures, places_of, ranks, split_time
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import Encoders, encoders
 from shopkeeper.progress import span, track
 from shopkeeper.recipes.curriculum import held_out_from
+from shopkeeper.recipes.moments import moment as moment_of
 from shopkeeper.recipes.pairs import merged, pairs_from_events
-from shopkeeper.retrieval.histories import STRENGTH, Floats, Histories
+from shopkeeper.recipes.preference import places
+from shopkeeper.retrieval.histories import STRENGTH
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.behaviour import Parameters, fit
+from shopkeeper.tasks.behaviour import fit, learnt_from
 
 _MOST = 400
 """Queries and customers asked at most, drawn at random beyond that."""
@@ -33,6 +35,8 @@ _LEAST = 10
 _DEPTH = 10
 
 Values = NDArray[np.float64]
+"""float64 (n,), one value a query or customer."""
+Places = Callable[[], Values]
 Ask = Callable[[str], Rows]
 
 
@@ -128,30 +132,29 @@ def _recommend(
     live, learnt = registry.live("relevance"), registry.live("recommend")
     name = encoder_name(settings.models, shelf.spoken)
     encoder = encoders(settings, live, name).passage
-    vectors = encoder.encode([shelf.item(row).text for row in range(len(shelf))])
-    parameters = Parameters.from_json(learnt.parameters) if learnt else Parameters()
-    behaviour = fit(split.learn, shelf, vectors, parameters, split.until)
-    width = len(shelf)
+    vectors = encoder.encode([shelf.item(row).passage for row in range(len(shelf))])
+    parameters, sequence, ranker = learnt_from(learnt, shelf, vectors)
+    behaviour = replace(fit(split.learn, shelf, vectors, parameters, split.until), next=sequence, ranker=ranker)
+    width, past = len(shelf), moment_of(frame, shelf, split, "time").past
 
-    def alone(name: str) -> Callable[[Histories], Floats]:
+    def alone(name: str) -> Places:
         source = behaviour.sources[name]
-        return lambda past: source.scores(past.weights(source.decay, width))
+        return lambda: ranks(lambda past: source.scores(past.weights(source.decay, width)), split, width)
 
-    systems: list[tuple[str, Callable[[Histories], Floats]]] = [
-        ("popularity", alone("popular")),
-        ("item-kNN", alone("together")),
-        ("after training: blend", lambda past: behaviour.blended(past, width)),
-    ]
+    def blend() -> Values:
+        return places_of(lambda users: behaviour.blended(split.past.take(users), width, past.take(users)), split, width)
+
+    systems: dict[str, Places] = {"popularity": alone("popular"), "item-kNN": alone("together")}
+    if ranker is not None:
+        systems["after training: ranker"] = lambda: places(behaviour, split, past, shelf)
+    else:
+        systems["after training: blend"] = blend
     found = {}
     with span("recommendation, held-out customers", len(systems), "systems") as progress:
-        for system, scorer in systems:
-            found[system] = _of(scorer, split, width)
+        for system, where in systems.items():
+            found[system] = measures(where(), split, (_DEPTH,))
             progress.advance()
     yield from _rows("recommend", found, settings.compute.seed)
-
-
-def _of(scorer: Callable[[Histories], Floats], split: Split, width: int) -> Mapping[str, Values]:
-    return measures(ranks(scorer, split, width), split, (_DEPTH,))
 
 
 def _index(shelf: Shelf, found: Encoders, fusion: Fusion) -> HybridIndex:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -103,6 +103,11 @@ class Histories:
         """int64 (m,), steps back from the user's newest item, which has 0."""
         return np.repeat(self.indptr[1:], self.lengths) - 1 - np.arange(len(self.rows))
 
+    @property
+    def known(self) -> Floats:
+        """float32 (users,), items that speak for the taste of each."""
+        return np.bincount(self.users, weights=self.strengths > 0, minlength=len(self)).astype(np.float32)
+
     def keep(self, mask: NDArray[np.bool_]) -> Histories:
         """The entries where `mask`, bool (m,), holds; users without any stay, empty."""
         kept = np.bincount(self.users[mask], minlength=len(self))
@@ -169,6 +174,13 @@ def fold(
     last = last[place]
     indptr = _pointers(np.bincount(user[last], minlength=total))
     return Histories(indptr, row[last], final[place].astype(np.float32), time[last])
+
+
+def joined(parts: Sequence[Histories]) -> Histories:
+    """The users of several histories, one after the other."""
+    lengths = np.concatenate([part.lengths for part in parts])
+    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "strengths", "times"))
+    return Histories(_pointers(lengths), *columns)
 
 
 def read(frame: pl.DataFrame, shelf: Shelf) -> tuple[Histories, list[str]]:

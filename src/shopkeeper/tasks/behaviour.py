@@ -8,16 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from shopkeeper.errors import ModelError
+from shopkeeper.models.bundle import Bundle
 from shopkeeper.progress import span
 from shopkeeper.ranking.blend import Blend, Part
+from shopkeeper.ranking.customer_features import LATEST, NAMES, Judged
+from shopkeeper.ranking.pool import Pool
+from shopkeeper.ranking.ranker import Ranker
 from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import after, mass, together
 from shopkeeper.retrieval.histories import Floats, Histories, Source, empty, widen
+from shopkeeper.retrieval.next_items import NextItems
 from shopkeeper.retrieval.popularity import Again, Standing, newness, popularity
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.text_neighbours import VectorNeighbours, WordNeighbours
+from shopkeeper.retrieval.trails import Trails
 
+_EVIDENCE = NAMES.index("evidence")
 STANDING = ("popular", "new")
 """Sources that say the same to everybody."""
 
@@ -48,6 +56,7 @@ class Parameters:
         half_life: Days after which an event counts half for popularity.
         fresh: Days in which an item's newness falls by e.
         blend: Weights and scales.
+        untouched: What the ranker's margin of an item gains that nobody has done anything with.
     """
 
     together: Mapping[str, float] = field(default_factory=lambda: {"power": 0.3, "shrink": 3.0, "decay": 0.7})
@@ -58,6 +67,7 @@ class Parameters:
     half_life: float = 30.0
     fresh: float = 14.0
     blend: Blend = field(default_factory=_guess)
+    untouched: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data that `from_json` reads back."""
@@ -67,13 +77,15 @@ class Parameters:
             "decays": dict(self.decays),
             "half_life": self.half_life,
             "fresh": self.fresh,
+            "untouched": self.untouched,
             "blend": self.blend.to_json(),
         }
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any]) -> Parameters:
-        """Read what `to_json` wrote."""
-        return cls(**{**tree, "blend": Blend.from_json(tree["blend"])})
+        """Read what `to_json` wrote; whatever else stands beside it is passed over."""
+        own = {name: tree[name] for name in cls.__dataclass_fields__ if name in tree}
+        return cls(**{**own, "blend": Blend.from_json(tree["blend"])})
 
 
 @dataclass(slots=True)
@@ -84,26 +96,76 @@ class Behaviour:
         sources: By name; see `retrieval.histories.Source`.
         parameters: What they were fitted with.
         evidence: float32 (rows at fitting,), how much behaviour speaks for each item.
+        next: The sequence model, or None.
+        ranker: Learnt by `recipes.preference` on `ranking.customer_features`; None leaves the order to the blend.
     """
 
     sources: Mapping[str, Source]
     parameters: Parameters
     evidence: Floats
+    next: NextItems | None = None
+    ranker: Ranker | None = None
 
-    def scores(self, histories: Histories, width: int) -> dict[str, Floats]:
-        """Raw scores of every source: name to float32 (users, width)."""
-        return {name: source.scores(histories.weights(source.decay, width)) for name, source in self.sources.items()}
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that can be asked."""
+        return (*self.sources, *(["next"] if self.next is not None else []))
 
-    def blended(self, histories: Histories, width: int) -> Floats:
+    def scores(self, histories: Histories, width: int, trails: Trails | None = None) -> dict[str, Floats]:
+        """Raw scores of every source: name to float32 (users, width).
+
+        Args:
+            histories: What the users did.
+            width: Number of rows of the shelf.
+            trails: The same step by step; only with them the sequence model is asked.
+        """
+        found = {name: source.scores(histories.weights(source.decay, width)) for name, source in self.sources.items()}
+        if self.next is not None and trails is not None:
+            found["next"] = self.next.scores(trails, width)
+        return found
+
+    def judged(self, histories: Histories, pool: Pool, scores: Mapping[str, Floats], width: int) -> Judged:
+        """What a ranker is told of candidates.
+
+        Args:
+            histories: Of n users.
+            pool: Their candidates.
+            scores: What `scores` gave for them.
+            width: Number of rows of the shelf.
+        """
+        newest = histories.keep(histories.ages == 0)
+        asked = [name for name in LATEST if name in self.sources]
+        latest = {name: pool.of(self.sources[name].scores(newest.weights(1.0, width))) for name in asked}
+        evidence = pool.per(self.evidence_of(width)[0])
+        of_pool = {name: pool.of(dense) for name, dense in scores.items()}
+        blended = {name: of_pool[name] for name in self.parameters.blend.active if name in of_pool}
+        blend = self.parameters.blend.combine(blended, histories.known[:, None], evidence)
+        return Judged(scores=of_pool, latest=latest, blend=blend, evidence=evidence, known=histories.known[:, None])
+
+    def margins(self, table: Floats) -> Floats:
+        """What the ranker says of candidates, float32 (...,), from their features float32 (..., f).
+
+        Raises:
+            TypeError: There is no ranker.
+        """
+        if self.ranker is None:
+            raise TypeError("there is no ranker")
+        margin = self.ranker.margin(table.reshape(-1, table.shape[-1])).reshape(table.shape[:-1])
+        untouched = np.float32(self.parameters.untouched) * (table[..., _EVIDENCE] <= 0).astype(np.float32)
+        return np.asarray(margin + untouched, dtype=np.float32)
+
+    def blended(self, histories: Histories, width: int, trails: Trails | None = None) -> Floats:
         """Blended scores, float32 (users, width); sources without weight are not even asked."""
         active = {
             name: self.sources[name].scores(histories.weights(self.sources[name].decay, width))
             for name in self.parameters.blend.active
             if name in self.sources
         }
+        if self.next is not None and trails is not None and "next" in self.parameters.blend.active:
+            active["next"] = self.next.scores(trails, width)
         if not active:
             return np.zeros((len(histories), width), dtype=np.float32)
-        return self.parameters.blend.combine(active, known(histories), self.evidence_of(width))
+        return self.parameters.blend.combine(active, histories.known[:, None], self.evidence_of(width))
 
     def standing(self, name: str, width: int) -> Floats:
         """What the standing source `name` (``popular``, ``new``) says of every item: float32 (width,)."""
@@ -128,7 +190,7 @@ class Behaviour:
             blended scores.
         """
         evidence = self.evidence_of(width)[:, items]
-        count = known(history)
+        count = history.known[:, None]
         parts: dict[str, Floats] = {}
         for name in self.parameters.blend.active:
             if name not in self.sources:
@@ -144,17 +206,13 @@ class Behaviour:
 
     def put(self, rows: Rows, items: list[Item], vectors: Floats | None = None) -> None:
         """Take in new or changed items at once, through their words and, when given, their vectors float32 (n, d)."""
+        if self.next is not None and vectors is not None:
+            self.next.put(rows, vectors)
         words, meaning = self.sources.get("words"), self.sources.get("meaning")
         if isinstance(words, WordNeighbours):
             words.put(rows, [item.text for item in items])
         if isinstance(meaning, VectorNeighbours) and vectors is not None:
             meaning.put(rows, vectors)
-
-
-def known(histories: Histories) -> Floats:
-    """How many items speak for each user's taste: float32 (users, 1)."""
-    counts = np.bincount(histories.users, weights=histories.strengths > 0, minlength=len(histories))
-    return counts.astype(np.float32)[:, None]
 
 
 def fit(
@@ -195,3 +253,30 @@ def fit(
         found["new"] = Standing("new", newness(shelf.created, days=parameters.fresh, until=until))
         progress.advance()
     return Behaviour(found, parameters, mass(histories, width))
+
+
+def learnt_from(
+    bundle: Bundle | None, shelf: Shelf, vectors: Floats | None
+) -> tuple[Parameters, NextItems | None, Ranker | None]:
+    """What a bundle of task ``recommend`` holds; without one, defaults.
+
+    Args:
+        bundle: What `recipes.behaviour.train_behaviour` saved.
+        shelf: The items.
+        vectors: Encoder vectors of its rows, float32 (rows, d), for items that the sequence model has not seen.
+
+    Raises:
+        ModelError: The ranker was learnt on other features than this version computes, or the bundle is damaged.
+    """
+    if bundle is None:
+        return Parameters(), None, None
+    arrays, about = bundle.arrays(), bundle.parameters
+    ranker = Ranker.load(arrays)
+    if ranker is not None and list(about.get("features", ())) != list(NAMES):
+        raise ModelError(
+            "The ranker of recommendation was learnt by another version, on other features.",
+            where=bundle.name,
+            cure="Train again: shopkeeper train recommend",
+        )
+    sequence = NextItems.load(bundle, shelf, vectors) if "graph" in arrays else None
+    return Parameters.from_json(about), sequence, ranker

@@ -30,7 +30,7 @@ from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.retrieval.understanding.synonyms import Synonyms, approved
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit
+from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit, learnt_from
 from shopkeeper.tasks.finding import Finder, Tier
 from shopkeeper.tasks.known import known_from, ratings_from
 from shopkeeper.tasks.recommend import RecommendTask
@@ -98,7 +98,8 @@ class Floor:
         texts = [item.passage if item else "" for item in self.shelf.items]
         vectors = self.encoders.passage.encode(texts)
         behaviour, self.counted = _behaviour(self.store, self.shelf, vectors, self.parameters)
-        self.recommend.behaviour = behaviour
+        known = self.recommend.behaviour
+        self.recommend.behaviour = replace(behaviour, next=known.next, ranker=known.ranker)
         self.search.popularity = behaviour.standing("popular", len(self.shelf))
         self.search.finder.known = known_from(self.store, self.shelf)
         self.search.facets.ratings = ratings_from(self.store, self.shelf)
@@ -155,10 +156,11 @@ def build_floor(
     if learnt_search is None and items:
         titles = found.query.encode([item.title for item in items[:: max(1, len(items) // _SAMPLE)]], "query")
         index.fusion = replace(index.fusion, floor=index.noise(titles))
-    parameters = Parameters.from_json(learnt.parameters) if learnt else Parameters()
+    parameters, sequence, preference = learnt_from(learnt, shelf, vectors)
     names = [bundle.name for bundle in (relevance, learnt_search, learnt) if bundle] or [found.query.name]
     version = "+".join([f"shopkeeper-{__version__}", *names])
     behaviour, counted = _behaviour(store, shelf, vectors, parameters)
+    behaviour = replace(behaviour, next=sequence, ranker=preference)
     popular = behaviour.standing("popular", len(shelf))
     ranker, confidence = ranker_of(learnt_search)
     tier = _tier(settings, learnt_search)

@@ -14,8 +14,10 @@ from shopkeeper.retrieval.analysis import words as spelt
 from shopkeeper.retrieval.histories import STRENGTH, Floats, Histories, fold
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.text_neighbours import WordNeighbours
+from shopkeeper.retrieval.trails import Trails, trail_of
 from shopkeeper.settings import RecommendSettings
-from shopkeeper.tasks.behaviour import STANDING, Behaviour, known
+from shopkeeper.tasks.behaviour import STANDING, Behaviour
+from shopkeeper.tasks.preferring import contributions, effects, preferred
 from shopkeeper.tasks.welcome import Place, top, welcome
 from shopkeeper.trust.reasons import FOCUS, Deed, because, carriers, plain
 
@@ -26,15 +28,18 @@ Bought = Callable[[str], Iterable[str]]
 
 _LOOK_BACK = 4
 """Events asked for, in units of the history wanted: impressions and searches stand between."""
+_REASONS, _SLIGHT = 2, 0.3
+"""Reasons of a hit at most, and the least share of the heaviest one that is still told."""
 _TIE = np.float32(1e-5)
 """Share of general standing in the order of items that the history says nothing about."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """One customer's history, and for each of its rows the item id and what was done with it."""
+    """One customer's history, the same step by step, and for each of its rows the item id and what was done with it."""
 
     history: Histories
+    trail: Trails
     deeds: dict[int, tuple[str, str]]
 
 
@@ -77,9 +82,10 @@ class RecommendTask:
         behaviour, width = self.behaviour, len(self.shelf)
         person = self._person(request)
         mask = self._allowed(request, person.history, width)
-        if not known(person.history)[0, 0]:
+        if not person.history.known[0]:
             return self._welcomed(request, behaviour, mask, began)
-        return self._ranked(request, behaviour, person, mask, began)
+        ranked = self._blended if behaviour.ranker is None else self._preferred
+        return ranked(request, behaviour, person, mask, began)
 
     def similar(self, request: Request) -> Answer:
         """Items like the first of `request.items`, by words, meaning and what others did; no customer's taste enters.
@@ -98,7 +104,8 @@ class RecommendTask:
             )
         history = fold([0], [row], [1.0], [0.0], 1)
         mask = self._allowed(request, history, len(self.shelf))
-        return self._ranked(request, self.behaviour, _Known(history, {row: (request.items[0], FOCUS)}), mask, began)
+        person = _Known(history, trail_of((), self.shelf), {row: (request.items[0], FOCUS)})
+        return self._blended(request, self.behaviour, person, mask, began)
 
     def without(self, request: Request, evidence: str, items: Sequence[str]) -> Floats:
         """The scores of `items` had the customer never touched the item `evidence`, all else equal: the removal test.
@@ -109,15 +116,20 @@ class RecommendTask:
         Raises:
             NotFoundError: One of `items` is unknown.
         """
-        history, behind = self._person(request).history, self.shelf.row(evidence)
-        strengths = np.where(history.rows == behind, np.float32(0), history.strengths)
-        rest = replace(history, strengths=strengths.astype(np.float32))
-        scores = self.behaviour.blended(rest, len(self.shelf))[0]
         rows = self.shelf.rows(items)
         if len(rows) != len(items):
             raise NotFoundError("Some of the items are unknown.", where="items", cure="Use ids of the catalogue.")
-        found: Floats = scores[rows]
-        return found
+        behaviour, person, behind = self.behaviour, self._person(request), self.shelf.row(evidence)
+        history, trail = person.history, person.trail
+        if behaviour.ranker is None:
+            strengths = np.where(history.rows == behind, np.float32(0), history.strengths)
+            rest = replace(history, strengths=strengths.astype(np.float32))
+            found: Floats = behaviour.blended(rest, len(self.shelf))[0][rows]
+            return found
+        mask = self._allowed(request, history, len(self.shelf))
+        pool = preferred(behaviour, history, trail, self.shelf, mask).pool
+        history, trail = history.keep(history.rows != behind), trail.keep(trail.rows != behind)
+        return preferred(behaviour, history, trail, self.shelf, mask, among=pool).order[rows]
 
     def put(self, items: Sequence[Item], vectors: Floats | None = None) -> None:
         """Make new or changed items recommendable at once; the shelf has them already.
@@ -133,7 +145,8 @@ class RecommendTask:
         strengths: list[float] = []
         times: list[float] = []
         deeds: dict[int, tuple[str, str]] = {}
-        for event in self._tastes(request):
+        events = self._tastes(request)
+        for event in events:
             row = self.shelf.row(event.item)
             if row is None:
                 continue
@@ -148,7 +161,8 @@ class RecommendTask:
                 strengths.append(1.0)
                 times.append(request.time.timestamp())
                 deeds[row] = (item, FOCUS)
-        return _Known(fold([0] * len(rows), rows, strengths, times, 1), deeds)
+        focus = [Event(id="", time=request.time, kind=EventKind.VIEW, item=item) for item in request.items]
+        return _Known(fold([0] * len(rows), rows, strengths, times, 1), trail_of([*events, *focus], self.shelf), deeds)
 
     def _tastes(self, request: Request) -> list[Event]:
         """The latest events that say something about taste, oldest first."""
@@ -168,7 +182,43 @@ class RecommendTask:
             mask[rows[rows < width]] = False
         return mask
 
-    def _ranked(self, request: Request, behaviour: Behaviour, person: _Known, mask: Mask, began: float) -> Answer:
+    def _preferred(self, request: Request, behaviour: Behaviour, person: _Known, mask: Mask, began: float) -> Answer:
+        """By the learnt ranker."""
+        judged = preferred(behaviour, person.history, person.trail, self.shelf, mask)
+        total = int(mask.sum())
+        page = self._best(judged.order, min(request.offset + request.limit, total))[request.offset :]
+        hits = [Hit(item=self.shelf.item(int(row)).id, score=float(judged.order[row])) for row in page]
+        if request.explain and len(page):
+            tried, falls = effects(behaviour, person.history, person.trail, self.shelf, mask, judged, page)
+            hits = [
+                replace(
+                    hit,
+                    reasons=self._held(behaviour, person, tried, falls[:, place], row, len(mask)),
+                    contributions=contributions(behaviour, judged, row),
+                )
+                for place, (hit, row) in enumerate(zip(hits, page.tolist(), strict=True))
+            ]
+        return Answer(
+            request=request, hits=tuple(hits), total=total, model=self.model, seconds=time.perf_counter() - began
+        )
+
+    def _held(
+        self, behaviour: Behaviour, person: _Known, tried: Rows, falls: Floats, row: int, width: int
+    ) -> tuple[Reason, ...]:
+        """Reasons whose evidence the hit's score hangs on, the heaviest first; else what holds for everybody."""
+        told: list[Reason] = []
+        carried = behaviour.carried(person.history, np.array([row], dtype=np.int64), width)
+        for place in np.argsort(-falls, kind="stable")[:_REASONS].tolist():
+            entry = int(tried[place])
+            if falls[place] <= 0 or (told and falls[place] < _SLIGHT * falls.max()):
+                break
+            amounts = {name: float(amount[entry, 0]) for name, amount in carried.items() if name not in STANDING}
+            source = max(amounts, key=lambda name: amounts[name]) if amounts else ""
+            told.append(self._because(source if amounts.get(source, 0) > 0 else "next", entry, row, behaviour, person))
+        return tuple(told) or (plain("popular" if self._standing(behaviour, width)[row] > 0 else "explore"),)
+
+    def _blended(self, request: Request, behaviour: Behaviour, person: _Known, mask: Mask, began: float) -> Answer:
+        """By the weighted sum of the sources, where no ranker was learnt."""
         width = len(mask)
         scores = behaviour.blended(person.history, width)[0]
         order = scores + _TIE * self._standing(behaviour, width)

@@ -1,0 +1,90 @@
+"""Recommendation by a learnt ranker: its order, its reasons, and what its reasons hang on."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_recommend import Shop, ids
+
+from shopkeeper.ranking.customer_features import NAMES
+from shopkeeper.ranking.ranker import Linear, Ranker
+from shopkeeper.records import EventKind, Item, Request
+from shopkeeper.tasks.preferring import preferred
+
+
+def ranker(**weights):
+    found = np.zeros(len(NAMES), dtype=np.float32)
+    for name, weight in weights.items():
+        found[NAMES.index(name)] = weight
+    return Ranker(Linear(np.zeros(len(NAMES), dtype=np.float32), found))
+
+
+@pytest.fixture
+def shop(tmp_path):
+    made = Shop(tmp_path)
+    made.task.behaviour.ranker = ranker(words=2.0, after=1.0, blend=1.0)
+    yield made
+    made.store.close()
+
+
+def test_the_ranker_orders_its_candidates_and_the_rest_stands_behind(shop):
+    shop.task.behaviour.ranker = ranker(dearer=1.0)
+    answer = shop.task.answer(Request(customer="c00", limit=100))
+    person = shop.task._person(Request(customer="c00"))
+    mask = shop.task._allowed(Request(customer="c00"), person.history, len(shop.shelf))
+    judged = preferred(shop.task.behaviour, person.history, person.trail, shop.shelf, mask)
+    count = int(judged.pool.valid.sum())
+    prices = [shop.shelf.item(shop.shelf.row(item)).price for item in ids(answer)]
+    assert prices[:count] == sorted(prices[:count], reverse=True)
+    assert [hit.score for hit in answer.hits] == sorted((hit.score for hit in answer.hits), reverse=True)
+    assert len(answer.hits) == answer.total == int(mask.sum())
+    assert not set(ids(answer)) & shop.bought("c00")
+
+
+def test_pages_fit_together(shop):
+    whole = ids(shop.task.answer(Request(customer="c00", limit=30)))
+    parts = [ids(shop.task.answer(Request(customer="c00", limit=10, offset=start))) for start in (0, 10, 20)]
+    assert [item for part in parts for item in part] == whole
+    assert len(set(whole)) == len(whole)
+
+
+def test_every_reason_hangs_on_its_evidence(shop):
+    shop.post("garden-04", EventKind.CART)
+    shop.post("garden-02", minute=1)
+    shop.post("kitchen-03", minute=2)
+    request = Request(session="fresh", limit=8, explain=True)
+    answer = shop.task.answer(request)
+    named = [(hit, reason) for hit in answer.hits for reason in hit.reasons if reason.evidence]
+    assert len(named) >= 6
+    for hit, reason in named:
+        assert set(reason.text) == {"en", "zh"}
+        assert shop.task.without(request, reason.evidence[0], [hit.item])[0] < hit.score
+    plain = shop.task.answer(Request(session="fresh", limit=8))
+    assert [(hit.item, hit.score) for hit in plain.hits] == [(hit.item, hit.score) for hit in answer.hits]
+
+
+def test_contributions_are_told_by_source_and_add_up(shop):
+    answer = shop.task.answer(Request(customer="c00", limit=5, explain=True))
+    for hit in answer.hits:
+        assert set(hit.contributions) <= {"words", "after", "agreement"}
+        assert sum(hit.contributions.values()) == pytest.approx(hit.score, abs=1e-4)
+
+
+def test_untouched_items_gain_what_was_tuned(shop):
+    item = Item(id="kitchen-new", title="Cast iron frying pan, large", category=("Kitchen", "Tools"), language="en")
+    shop.shelf.put(item)
+    shop.task.put([item])
+    shop.post("kitchen-00")
+    behaviour, asked = shop.task.behaviour, Request(session="fresh", limit=100)
+    shop.task.behaviour = replace(behaviour, parameters=replace(behaviour.parameters, untouched=-100.0))
+    assert "kitchen-new" not in ids(shop.task.answer(asked))[:10]
+    shop.task.behaviour = replace(behaviour, parameters=replace(behaviour.parameters, untouched=100.0))
+    assert ids(shop.task.answer(asked))[0] == "kitchen-new"
+
+
+def test_the_next_request_reflects_the_event_just_posted(shop):
+    shop.post("kitchen-02")
+    first = ids(shop.task.answer(Request(session="fresh", limit=3)))
+    assert {item.split("-")[0] for item in first} == {"kitchen"}
+    shop.post(first[0], EventKind.DISMISS, minute=1)
+    assert first[0] not in ids(shop.task.answer(Request(session="fresh", limit=100)))
