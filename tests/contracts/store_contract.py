@@ -586,7 +586,13 @@ class PrivacyContract:
         assert list(store.labels.decided("b")) == []
         ((_, act),) = store.audit.scan()
         assert (act.action, act.actor) == ("erase", "admin")
-        assert act.detail == {"events": of_customer + 1, "passages": 1, "decisions": 2, "customers": 1}
+        assert act.detail == {
+            "events": of_customer + 1,
+            "passages": 1,
+            "decisions": 2,
+            "waits": 0,
+            "customers": 1,
+        }
         assert "c04" not in repr(act)
         assert store.erase("c04") == 0
 
@@ -610,7 +616,13 @@ class PrivacyContract:
         assert found["events"][0]["time"] == "2026-03-01T00:00:01+00:00"
         assert found["passages"][0]["text"] == "good"
         assert found["decisions"][0]["label"] == "positive"
-        assert store.export_customer("nobody") == {"customer": None, "events": [], "passages": [], "decisions": []}
+        assert store.export_customer("nobody") == {
+            "customer": None,
+            "events": [],
+            "passages": [],
+            "decisions": [],
+            "waits": [],
+        }
 
 
 class StoreContract(

@@ -9,7 +9,7 @@ from sqlalchemy.engine import RowMapping
 
 from shopkeeper.errors import InputError
 from shopkeeper.records import now
-from shopkeeper.store import codec
+from shopkeeper.store import codec, waiting
 from shopkeeper.store.audit import Act, note
 from shopkeeper.store.engine import Database
 from shopkeeper.store.schema import customers, decisions, events, passages
@@ -19,8 +19,8 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
     """Everything kept about a customer, ready for JSON.
 
     Returns:
-        ``customer`` (their record or None), ``events``, ``passages`` and ``decisions`` about their words, oldest first;
-        times are ISO 8601, UTC.
+        ``customer`` (their record or None), ``events``, ``passages`` and ``decisions`` about their words, oldest first,
+        and ``waits`` for items that are sold out; times are ISO 8601, UTC.
 
     Raises:
         InputError: No customer is named.
@@ -39,11 +39,12 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
             "events": [_readable(row) for row in connection.execute(of_events).mappings()],
             "passages": [_readable(row) for row in connection.execute(of_passages).mappings()],
             "decisions": [_readable(row) for row in connection.execute(of_decisions).mappings()],
+            "waits": [_readable(row) for row in waiting.held(connection, customer)],
         }
 
 
 def erase(database: Database, customer: str, actor: str = "") -> int:
-    """Delete a customer, their events, their passages, decisions about their words, and what they did in their sessions before they were known.
+    """Delete a customer: their events, passages and waits, decisions about their words, and their sessions before they were known.
 
     Events of another named customer in a shared session stay. What was deleted is overwritten on disk. The audit log
     keeps how many rows went, not whose.
@@ -63,6 +64,7 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
             "events": before + own,
             "passages": connection.execute(sa.delete(passages).where(passages.c.customer == customer)).rowcount,
             "decisions": connection.execute(sa.delete(decisions).where(decisions.c.customer == customer)).rowcount,
+            "waits": waiting.forget(connection, customer),
             "customers": connection.execute(sa.delete(customers).where(customers.c.id == customer)).rowcount,
         }
         note(connection, Act(now(), "erase", actor, counts))
@@ -73,7 +75,7 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
 def _readable(row: RowMapping) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for name, value in row.items():
-        if name in {"time", "created"} and value is not None:
+        if name in {"time", "created", "since", "expires"} and value is not None:
             document[name] = codec.moment(value).isoformat()
         elif name in {"attributes", "properties", "impression"} and value is not None:
             document[name] = codec.unpacked_map(value)

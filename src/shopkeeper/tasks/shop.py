@@ -20,9 +20,10 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 from shopkeeper.store.protocols import Changes, Store
-from shopkeeper.store.sessions import MemorySessions
+from shopkeeper.store.sessions import open_sessions
 from shopkeeper.store.writer import GroupWriter
 from shopkeeper.tasks.answers import SearchAnswer
+from shopkeeper.tasks.batching import answers
 from shopkeeper.tasks.floor import Floor, build_floor
 from shopkeeper.tasks.suggest import Suggestions
 
@@ -44,7 +45,7 @@ class Shop:
         self.registry = Registry(settings.bundles)
         self._writing = threading.RLock()
         self._writer = GroupWriter(store.events)
-        self._sessions = MemorySessions(store.events)
+        self._sessions = open_sessions(settings.sessions.url, store.events, settings.name)
         self._bought: defaultdict[str, set[str]] = defaultdict(set)
         self._note_purchases(self._past_purchases())
         self._floor = self._build()
@@ -79,6 +80,10 @@ class Shop:
     def recommend(self, request: Request) -> Answer:
         """Recommend to a customer or a session; see `RecommendTask.answer`."""
         return self._floor.recommend.answer(request)
+
+    def recommend_all(self, requests: Sequence[Request]) -> list[Answer]:
+        """Recommend to many customers at once; see `batching.answers`."""
+        return answers(self._floor.recommend, requests)
 
     def similar(self, request: Request) -> Answer:
         """Items like the first of `request.items`; see `RecommendTask.similar`."""
@@ -142,6 +147,7 @@ class Shop:
     def close(self) -> None:
         """Finish what is being written and let go of the store."""
         self._writer.close()
+        self._sessions.close()
         self.store.close()
 
     def _build(self) -> Floor:
