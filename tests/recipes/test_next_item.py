@@ -24,6 +24,7 @@ from shopkeeper.store.database import open_store
 SMALL = NextOptions(width=16, layers=1, length=8, dropout=0.1, batch=32, epochs=12, rate=1e-2)
 RING = 12
 CPU = torch.device("cpu")
+ONE = Settings.model_validate({"compute": {"threads": 1}})
 
 
 def ring(customers=80, steps=7, seed=0):
@@ -59,7 +60,7 @@ def plain(rows, kinds=None, times=None):
 def learnt():
     frame, shelf = ring()
     validation, test = moments(frame, shelf, "last")
-    model, report = fit_next(validation.learn, None, Settings(), options=SMALL)
+    model, report = fit_next(validation.learn, None, ONE, options=SMALL)
     return shelf, model, report, test
 
 
@@ -72,8 +73,8 @@ def test_it_learns_an_order_that_popularity_cannot_see(learnt):
 
 def test_the_same_seed_gives_the_same_model(learnt):
     _, model, _, test = learnt
-    again, _ = fit_next(test.learn, None, Settings(), options=SMALL)
-    other, _ = fit_next(test.learn, None, Settings(), options=SMALL, seed=8)
+    again, _ = fit_next(test.learn, None, ONE, options=SMALL)
+    other, _ = fit_next(test.learn, None, ONE, options=SMALL, seed=8)
     assert np.array_equal(model.items, again.items)
     assert not np.array_equal(model.items, other.items)
 
@@ -82,7 +83,7 @@ def test_sampled_negatives_learn_the_order_too():
     frame, shelf = ring()
     validation, test = moments(frame, shelf, "last")
     options = NextOptions(**{**{name: getattr(SMALL, name) for name in SMALL.__slots__}, "negatives": 6})
-    model, _ = fit_next(validation.learn, None, Settings(), options=options)
+    model, _ = fit_next(validation.learn, None, ONE, options=options)
     assert foreseen(model, test, len(shelf), None)["ndcg@10"].mean() > 0.9
 
 
@@ -112,7 +113,7 @@ def shop(tmp_path_factory):
 def test_the_bundle_holds_what_serves_and_its_card_what_it_is_worth(shop):
     store, shelf, vectors, folder = shop
     options = NextOptions(width=16, layers=1, length=20, dropout=0.1, batch=16, epochs=8, rate=1e-2)
-    bundle = train_next(store, vectors, shelf, Settings(home=folder), folder / "a", options=options, refit=True)
+    bundle = train_next(store, vectors, shelf, ONE.override({"home": folder}), folder / "a", options=options, refit=True)
     assert bundle.card.task == "next"
     before, after = bundle.card.before["popularity"]["ndcg@10"], bundle.card.after["sequence"]["ndcg@10"]
     assert after["value"] > before["value"]
@@ -200,7 +201,7 @@ def test_a_turned_window_is_read_from_its_end():
 def test_too_little_behaviour_is_told_so(tmp_path):
     for nothing in (empty_trails(0), empty_trails(3), plain([1]), plain([2, 2, 2])):
         with pytest.raises(TrainingError, match="one after the other"):
-            fit_next(nothing, None, Settings())
+            fit_next(nothing, None, ONE)
     store = open_store(f"sqlite:///{tmp_path / 'shop.db'}")
     store.catalogue.put(toy_items())
     store.events.append(

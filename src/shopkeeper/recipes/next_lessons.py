@@ -37,7 +37,8 @@ class Windows:
         back = self.lengths[:, None] - 1 - place
         turn = (torch.rand(len(self.rows), 1, device=place.device) < share) & (back >= 0)
         source = torch.where(turn, back, place)
-        return Windows(*(column.gather(1, source) for column in (self.rows, self.kinds, self.times)), self.lengths)
+        rows, kinds, times = (column.gather(1, source) for column in (self.rows, self.kinds, self.times))
+        return Windows(rows, kinds, times, self.lengths)
 
     def asked(self, further: float) -> tuple[Tensor, Tensor]:
         """Which step each one is to foresee, and how much that counts.
