@@ -113,7 +113,9 @@ def shop(tmp_path_factory):
 def test_the_bundle_holds_what_serves_and_its_card_what_it_is_worth(shop):
     store, shelf, vectors, folder = shop
     options = NextOptions(width=16, layers=1, length=20, dropout=0.1, batch=16, epochs=8, rate=1e-2)
-    bundle = train_next(store, vectors, shelf, ONE.override({"home": folder}), folder / "a", options=options, refit=True)
+    bundle = train_next(
+        store, vectors, shelf, ONE.override({"home": folder}), folder / "a", options=options, refit=True
+    )
     assert bundle.card.task == "next"
     before, after = bundle.card.before["popularity"]["ndcg@10"], bundle.card.after["sequence"]["ndcg@10"]
     assert after["value"] > before["value"]
