@@ -13,7 +13,7 @@ from shopkeeper.models.text import unit
 from shopkeeper.records import Item
 from shopkeeper.retrieval.next_items import NextItems, TextPath
 from shopkeeper.retrieval.shelf import Shelf
-from shopkeeper.retrieval.trails import KINDS, Trails, empty_trails
+from shopkeeper.retrieval.trails import KINDS, Trails
 
 ITEMS, WIDTH, TEXT, LENGTH = 12, 8, 5, 6
 RNG = np.random.default_rng(1)
@@ -87,7 +87,7 @@ def test_who_did_nothing_and_what_nobody_knows(graph):
     assert (scores[:, [5, 12, 13, 14]] == -1).all()
     known = np.delete(np.arange(ITEMS), 5)
     assert not scores[2:, known].any()
-    assert found.scores(empty_trails(0), ITEMS).shape == (0, ITEMS)
+    assert found.scores(trails(), ITEMS).shape == (0, ITEMS)
 
 
 def test_a_new_item_is_scored_by_its_text_alone_and_a_known_one_keeps_its_vector(graph):

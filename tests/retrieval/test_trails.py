@@ -11,7 +11,7 @@ from toyshop import START, toy_events, toy_items, toy_store
 from shopkeeper.records import Event, EventKind
 from shopkeeper.retrieval.histories import STRENGTH, fold, read
 from shopkeeper.retrieval.shelf import Shelf
-from shopkeeper.retrieval.trails import KINDS, SPEAKS, Trails, code, empty_trails, read_trails, trail_of
+from shopkeeper.retrieval.trails import KINDS, SPEAKS, Trails, read_trails, trail_of
 
 
 @pytest.fixture(scope="module")
@@ -75,18 +75,11 @@ def test_repeats_and_what_speaks_against_an_item_are_steps():
     assert SPEAKS[trail.kinds].tolist() == pytest.approx([STRENGTH[KINDS[n]] for n in trail.kinds])
 
 
-def test_what_is_no_step_has_no_code():
-    assert KINDS[code(EventKind.CART)] is EventKind.CART
-    with pytest.raises(KeyError):
-        code(EventKind.SEARCH)
-
-
 def test_nothing_done_is_an_empty_trail(shop):
     frame, shelf = shop
     assert len(trail_of([], shelf)) == 1
     assert len(trail_of([], shelf).rows) == 0
     assert len(read_trails(frame.head(0), shelf)[0]) == 0
-    assert empty_trails(3).lengths.tolist() == [0, 0, 0]
 
 
 @given(trails_of_many, st.data())

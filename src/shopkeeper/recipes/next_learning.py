@@ -1,4 +1,4 @@
-"""How a sequence model is fitted to trails: which step is to foresee which, the softmax over items, the settings."""
+"""How a sequence model is fitted to trails: what may be varied, the softmax over items, the fitted model."""
 
 from __future__ import annotations
 
@@ -44,32 +44,29 @@ class NextOptions:
         dropout: On the steps, within attention and after each branch.
         scale: What cosines are multiplied with before the softmax.
         hide: Probability with which an item goes by its text alone in a training step.
-        turn: Share of the windows that are read from their end in training.
-        further: Probability of foreseeing the step after the next one in place of it, and so on.
         text: Directions of the text vectors that are kept.
         negatives: Items drawn for the softmax of a batch; 0 compares with all.
         rate: Peak learning rate.
         weight_decay: Decoupled decay of matrices.
         batch: Trails of one step.
         epochs: Passes over the trails at most.
-        patience: Validations without improvement before training stops; there is one an epoch.
+        patience: Validations without improvement before training stops, one an epoch. The first epochs are worse than the
+            start, which compares texts and is no bad guess: fewer than five would end there.
     """
 
-    width: int = 64
+    width: int = 128
     layers: int = 2
     heads: int = 2
     length: int = 50
     dropout: float = 0.5
-    scale: float = 16.0
+    scale: float = 20.0
     hide: float = 0.1
-    turn: float = 0.0
-    further: float = 0.0
     text: int = 256
-    negatives: int = 0
+    negatives: int = 512
     rate: float = 3e-3
     weight_decay: float = 0.01
     batch: int = 256
-    epochs: int = 20
+    epochs: int = 16
     patience: int = 6
 
 
@@ -231,20 +228,17 @@ def next_loss(model: nn.Module, windows: Windows, options: NextOptions) -> Tenso
     Args:
         model: A `SequenceModel`.
         windows: The batch.
-        options: Scale, negatives, and what happens at random.
+        options: Scale, negatives, and how often an item goes by its text alone.
     """
     assert isinstance(model, SequenceModel)
-    if options.turn > 0:
-        windows = windows.turned(options.turn)
-    ahead, worth = windows.asked(options.further)
-    asked = worth > 0
-    wanted, weights = windows.rows.gather(1, ahead)[asked], worth[asked]
+    asked = windows.worth > 0
+    wanted, weights = windows.wanted[asked], windows.worth[asked]
     count = len(model.items.ids)
     if not 0 < options.negatives < count:
         items = model.items(hide=options.hide)
         states = model.body(items[windows.rows], windows.kinds, windows.times)[asked]
         losses = cross_entropy(options.scale * (states @ items.T).float(), wanted, reduction="none")
-        return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
+        return (losses * weights).sum() / weights.sum()
     drawn = torch.randperm(count, device=wanted.device)[: options.negatives]
     needed, place = torch.unique(torch.cat([windows.rows.flatten(), wanted, drawn]), return_inverse=True)
     items = model.items(needed, hide=options.hide)
@@ -257,7 +251,7 @@ def next_loss(model: nn.Module, windows: Windows, options: NextOptions) -> Tenso
     hits = (column[wanted] >= 0).nonzero()[:, 0]
     wrong[hits, column[wanted[hits]]] = -torch.inf
     losses = cross_entropy(torch.cat([right, wrong], dim=1).float(), torch.zeros_like(wanted), reduction="none")
-    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
+    return (losses * weights).sum() / weights.sum()
 
 
 def whitening(vectors: Floats, directions: int) -> TextPath:

@@ -1,4 +1,4 @@
-"""What a sequence model learns from: trails cut into windows, and which step of a window is to foresee which."""
+"""What a sequence model learns from: trails cut into windows, each step with the one that it is to foresee."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from shopkeeper.retrieval.histories import Floats
 from shopkeeper.retrieval.shelf import Rows
 from shopkeeper.retrieval.trails import SPEAKS, Ints, Trails
 
@@ -23,50 +24,22 @@ class Windows:
         rows: int64 (n, t), places of the items among those learnt from.
         kinds: int64 (n, t).
         times: float64 (n, t).
-        lengths: int64 (n,), steps of each.
+        wanted: int64 (n, t), the item of the next step.
+        worth: float32 (n, t), how much foreseeing it counts; 0 where there is nothing to foresee.
     """
 
     rows: Tensor
     kinds: Tensor
     times: Tensor
-    lengths: Tensor
-
-    def turned(self, share: float) -> Windows:
-        """About `share` of the windows read from their end: what was taken together has little order."""
-        place = torch.arange(self.rows.shape[1], device=self.rows.device)
-        back = self.lengths[:, None] - 1 - place
-        turn = (torch.rand(len(self.rows), 1, device=place.device) < share) & (back >= 0)
-        source = torch.where(turn, back, place)
-        rows, kinds, times = (column.gather(1, source) for column in (self.rows, self.kinds, self.times))
-        return Windows(rows, kinds, times, self.lengths)
-
-    def asked(self, further: float) -> tuple[Tensor, Tensor]:
-        """Which step each one is to foresee, and how much that counts.
-
-        A step counts as much as its kind speaks for its item, and not at all where it speaks against it or says no more
-        of the item than the step that foresees it.
-
-        Args:
-            further: Probability of the step after the next one in place of it, and so on (geometric).
-
-        Returns:
-            int64 (n, t) places, and float32 (n, t), 0 where there is nothing to foresee.
-        """
-        place = torch.arange(self.rows.shape[1], device=self.rows.device).expand_as(self.rows)
-        ahead = place + 1
-        if further > 0:
-            ahead = ahead + (torch.rand(place.shape, device=place.device).log() / np.log(further)).to(torch.int64)
-            ahead = torch.minimum(ahead, self.lengths[:, None] - 1).maximum(place + 1)
-        there = ahead < self.lengths[:, None]
-        ahead = ahead.clamp(max=place.shape[1] - 1)
-        says = torch.from_numpy(SPEAKS).to(place.device)
-        now, then = says[self.kinds], says[self.kinds.gather(1, ahead)]
-        onward = (self.rows.gather(1, ahead) != self.rows) | (then > now)
-        return ahead, then.clamp(min=0) * (there & onward)
+    wanted: Tensor
+    worth: Tensor
 
 
 class Lessons:
     """Trails cut into windows of which each has something to foresee.
+
+    A step is foreseen as much as its kind speaks for its item, and not at all where it speaks against it or says no more
+    of the item than the step before it did.
 
     Args:
         trails: What customers did.
@@ -82,7 +55,7 @@ class Lessons:
         ends = np.repeat(trails.indptr[1:], counts) - back * length
         starts = np.maximum(ends - length - 1, np.repeat(trails.indptr[:-1], counts))
         windows = trails.cut(starts, ends - starts)
-        windows = windows.take(np.unique(windows.users[_foreseen(windows)]))
+        windows = windows.take(np.unique(windows.users[_worth(windows) > 0]))
         self._windows = Trails(windows.indptr, np.searchsorted(rows, windows.rows), windows.times, windows.kinds)
         self._device = device
 
@@ -94,15 +67,17 @@ class Lessons:
     def batch(self, windows: Ints) -> Windows:
         """Some of the windows, int64 (n,), padded to the longest."""
         batch = self._windows.take(windows)
-        columns = (*batch.padded(), batch.lengths)
+        rows, kinds, times = batch.padded()
+        worth = np.zeros(rows.shape, dtype=np.float32)
+        worth[np.arange(rows.shape[1]) < batch.lengths[:, None]] = _worth(batch)
+        columns = (rows[:, :-1], kinds[:, :-1], times[:, :-1], rows[:, 1:], worth[:, 1:])
         return Windows(*(torch.from_numpy(column).to(self._device) for column in columns))
 
 
-def _foreseen(windows: Trails) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Bool (m,): the steps that the one before may foresee, see `Windows.asked`."""
-    says = SPEAKS[windows.kinds]
-    found = says > 0
-    found[1:] &= (windows.rows[1:] != windows.rows[:-1]) | (says[1:] > says[:-1])
-    first = windows.indptr[:-1]
-    found[first[first < len(found)]] = False
-    return found
+def _worth(trails: Trails) -> Floats:
+    """How much it counts to foresee each step from the one before it, float32 (m,); 0 for the first of a trail."""
+    says = SPEAKS[trails.kinds]
+    onward = np.ones(len(says), dtype=np.bool_)
+    onward[1:] = (trails.rows[1:] != trails.rows[:-1]) | (says[1:] > says[:-1])
+    onward[trails.indptr[:-1][trails.lengths > 0]] = False
+    return np.where(onward, np.maximum(says, 0), np.float32(0))

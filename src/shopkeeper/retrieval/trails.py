@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from shopkeeper.records import Event, EventKind
+from shopkeeper.records import Event
 from shopkeeper.retrieval.histories import STRENGTH, Floats, Histories
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 
@@ -158,18 +158,3 @@ def trail_of(events: Iterable[Event], shelf: Shelf) -> Trails:
         np.array(times, dtype=np.float64),
         np.array(kinds, dtype=np.int8),
     )
-
-
-def empty_trails(users: int) -> Trails:
-    """Trails of customers who did nothing yet."""
-    nothing = np.zeros(0, dtype=np.int64)
-    return Trails(np.zeros(users + 1, dtype=np.int64), nothing, nothing.astype(np.float64), nothing.astype(np.int8))
-
-
-def code(kind: EventKind) -> int:
-    """The code of a kind of event.
-
-    Raises:
-        KeyError: It is no step, such as a search.
-    """
-    return _CODES[kind]
