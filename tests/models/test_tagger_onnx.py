@@ -57,7 +57,7 @@ def test_the_graph_agrees_with_pytorch_and_the_agreement_is_kept(tmp_path, body,
     assert (type(served.members[0]).__name__, type(right.members[0])) == ("OnnxMember", TorchMember)
     assert right.tag(TEXTS) == tagger.tag(TEXTS)
     close = [np.abs(a.emissions[0] - b.emissions[0])[a.seen].max() for a, b in both(served, right)]
-    assert max(close) < (0.5 if about["precision"] == "int8" else 1e-4)
+    assert max(close) < (1.0 if about["precision"] == "int8" else 1e-4)  # seven bits on processors that overflow
     assert served.tag(TEXTS) == [served.tag([text])[0] for text in TEXTS]
     assert read_tagger(bundle, threads=3).tag(TEXTS) == served.tag(TEXTS)
     assert served.tag(TEXTS)[4] == []

@@ -13,7 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -136,11 +138,13 @@ def _export(graph: nn.Module, backbone: Backbone, folder: Path, about: dict[str,
         full = Path(aside) / MODEL
         _to_onnx(graph, full)
         progress.advance()
-        _quantise(full, folder / MODEL)
-        return _settle(full, folder, about, agreement, progress)
+        return _settle(full, backbone, folder, about, agreement, progress)
 
 
-def _settle(full: Path, folder: Path, about: dict[str, Any], agreement: Any, progress: Span) -> float:
+def _settle(
+    full: Path, backbone: Backbone, folder: Path, about: dict[str, Any], agreement: Any, progress: Span
+) -> float:
+    _narrow(full, backbone, folder / MODEL)
     mean, least = _measure(folder, about | {"precision": "int8"}, agreement)
     progress.advance(agreement=f"{mean:.4f}")
     if mean < ENOUGH:
@@ -149,6 +153,29 @@ def _settle(full: Path, folder: Path, about: dict[str, Any], agreement: Any, pro
         mean, least = _measure(folder, about | {"precision": "float32"}, agreement)
     progress.advance(lowest=f"{least:.4f}")
     return mean
+
+
+def _narrow(full: Path, backbone: Backbone, target: Path) -> None:
+    """Quantise in int8, or in half of its range where that is nearer: some processors' sums of int8 products overflow."""
+    ids = backbone.tokenizer(list(SAMPLES), padding=True, truncation=True, max_length=32, return_tensors="np")
+    mask = ids["attention_mask"].astype(np.int64)
+    feed = {
+        "input_ids": ids["input_ids"].astype(np.int64),
+        "attention_mask": mask,
+        "token_type_ids": np.zeros_like(mask),
+    }
+
+    def said(graph: Path) -> NDArray[np.float32]:
+        session = onnxruntime.InferenceSession(os.fspath(graph), providers=["CPUExecutionProvider"])
+        found: NDArray[np.float32] = session.run(None, feed)[0]
+        return found[mask > 0] if found.shape[:2] == mask.shape else found
+
+    right = said(full)
+    half = full.with_name("half.onnx")
+    _quantise(full, target, half=False)
+    _quantise(full, half, half=True)
+    if np.abs(said(half) - right).max() < np.abs(said(target) - right).max():
+        half.replace(target)
 
 
 def _measure(folder: Path, about: dict[str, Any], agreement: Any) -> tuple[float, float]:
@@ -185,12 +212,14 @@ def _to_onnx(graph: nn.Module, path: Path) -> None:
         graph.to(device).train(training)
 
 
-def _quantise(source: Path, target: Path) -> None:
-    """Weights of matrix products in int8 by channel, the embedding matrix in int8."""
+def _quantise(source: Path, target: Path, *, half: bool) -> None:
+    """Weights of matrix products in int8 by channel, the embedding matrix in int8; in 7 bits where `half`."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with _hushed():
-        quantize_dynamic(os.fspath(source), os.fspath(target), weight_type=QuantType.QInt8, per_channel=True)
+        quantize_dynamic(
+            os.fspath(source), os.fspath(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=half
+        )
 
 
 @contextmanager
