@@ -45,9 +45,9 @@ def test_other_wordings(window: Any, address: str, look: str):
     window.locator("[data-mended] a").click()
     window.wait_for_url("**ignore=*")
     assert window.locator("[data-mended]").count() == 0
-    window.goto(f"{address}/search?q=fryng+pn")
+    window.goto(f"{address}/search?q=moer+pan")
     window.locator("[data-instead]").click()
-    window.wait_for_url("**q=frying*")
+    window.wait_for_url("**q=mower*")
     assert window.locator(".cards mark").first.inner_text()
 
 
