@@ -12,12 +12,14 @@ from shopkeeper.evaluation.next_items import measures, ranks, split_last, split_
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.recipes.behaviour import train_behaviour
 from shopkeeper.recipes.moments import splits
+from shopkeeper.recipes.next_learning import NextOptions
 from shopkeeper.records import Event, EventKind
 from shopkeeper.retrieval.histories import fold
 from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.retrieval.trails import read_trails
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.behaviour import Parameters, fit
+from shopkeeper.tasks.behaviour import Parameters, fit, learnt_from
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +123,28 @@ def test_measures_agree_with_the_plain_metrics():
     found = measures(places, split)
     assert found["ndcg@10"] == pytest.approx(ndcg_at(10, grades))
     assert found["recall@5"] == pytest.approx(recall_at(5, grades))
+
+
+def test_a_bundle_with_sequence_model_and_ranker_opens_on_a_shelf_in_another_order(shop, monkeypatch):
+    store, shelf, folder = shop
+    monkeypatch.setattr("shopkeeper.recipes.behaviour._STEPS", 10)
+    monkeypatch.setattr("shopkeeper.recipes.behaviour.LEAST", 5)
+    vectors = np.random.default_rng(0).standard_normal((len(shelf), 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    options = NextOptions(width=8, epochs=2, text=4, negatives=0)
+    train_behaviour(store, vectors, shelf, Settings(home=folder), folder / "d", protocol="last", options=options)
+    bundle = Bundle.open(folder / "d")
+    assert "sequence" in bundle.card.after
+    order = np.random.default_rng(1).permutation(len(shelf))
+    turned = Shelf(shelf.item(int(row)) for row in order)
+    trails, _ = read_trails(store.events.frame(), shelf)
+    others, _ = read_trails(store.events.frame(), turned)
+    parameters, sequence, ranker = learnt_from(bundle, shelf, vectors)
+    _, again, _ = learnt_from(bundle, turned, vectors[order])
+    assert parameters.blend.parts["next"].scale > 0
+    assert (ranker is not None) == ("kept" in bundle.card.notes and "not kept" not in bundle.card.notes)
+    few = np.arange(5)
+    np.testing.assert_allclose(
+        sequence.scores(trails.take(few), len(shelf))[:, order], again.scores(others.take(few), len(shelf)), atol=1e-4
+    )
+    assert learnt_from(None, shelf, vectors) == (Parameters(), None, None)
