@@ -6,20 +6,21 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from toyshop import toy_items, toy_store
+from toyshop import toy_store
 
 from shopkeeper.errors import TrainingError
+from shopkeeper.evaluation.next_items import measures, ranks
+from shopkeeper.models.bundle import Card, save_bundle
 from shopkeeper.models.sequence import SequenceModel, SequenceShape
 from shopkeeper.recipes.moments import moments, splits
-from shopkeeper.recipes.next_item import foreseen, train_next
+from shopkeeper.recipes.next_item import foreseen, refitted, sequence_arrays
 from shopkeeper.recipes.next_learning import NextOptions, fit_next, next_loss, whitening
 from shopkeeper.recipes.next_lessons import Lessons
-from shopkeeper.records import Event, EventKind, Item
+from shopkeeper.records import EventKind, Item
 from shopkeeper.retrieval.next_items import NextItems
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import KINDS, Trails, read_trails, trail_of
 from shopkeeper.settings import Settings
-from shopkeeper.store.database import open_store
 
 SMALL = NextOptions(width=16, layers=1, length=8, dropout=0.1, batch=32, epochs=12, rate=1e-2)
 RING = 12
@@ -110,15 +111,18 @@ def shop(tmp_path_factory):
     store.close()
 
 
-def test_the_bundle_holds_what_serves_and_its_card_what_it_is_worth(shop):
+def test_the_bundle_holds_what_serves_and_foresees_better_than_popularity(shop):
     store, shelf, vectors, folder = shop
     options = NextOptions(width=16, layers=1, length=20, dropout=0.1, batch=16, epochs=8, rate=1e-2)
-    bundle = train_next(
-        store, vectors, shelf, ONE.override({"home": folder}), folder / "a", options=options, refit=True
-    )
-    assert bundle.card.task == "next"
-    before, after = bundle.card.before["popularity"]["ndcg@10"], bundle.card.after["sequence"]["ndcg@10"]
-    assert after["value"] > before["value"]
+    validation, test = moments(store.events.frame(), shelf, "time")
+    settings, width = ONE.override({"home": folder}), len(shelf)
+    model, _ = fit_next(validation.learn, vectors, settings, options=options)
+    popular = np.bincount(test.split.learn.rows, minlength=width).astype(np.float32)
+    before = measures(ranks(lambda past: np.tile(popular, (len(past), 1)), test.split, width), test.split)
+    assert foreseen(model, test, width, vectors)["ndcg@10"].mean() > before["ndcg@10"].mean()
+    live = refitted(model, store.events.frame(), shelf, vectors, settings, options)
+    arrays, parameters = sequence_arrays(live, shelf)
+    bundle = save_bundle(folder / "a", Card(task="recommend"), arrays=arrays, parameters=parameters)
     mixed = Shelf(sorted(store.catalogue.scan(), key=lambda item: item.id[::-1]))
     place = [shelf.row(item) for item in mixed.ids]
     opened, other = NextItems.load(bundle, shelf, vectors), NextItems.load(bundle, mixed, vectors[place])
@@ -175,18 +179,10 @@ def test_a_long_trail_teaches_every_step_once_and_a_robot_only_its_newest():
     assert robot.lengths.sum() <= 510
 
 
-def test_too_little_behaviour_is_told_so(tmp_path):
+def test_too_little_behaviour_is_told_so():
     for nothing in (plain([]), plain([1]), plain([2, 2, 2])):
         with pytest.raises(TrainingError, match="one after the other"):
             fit_next(nothing, None, ONE)
-    store = open_store(f"sqlite:///{tmp_path / 'shop.db'}")
-    store.catalogue.put(toy_items())
-    store.events.append(
-        [Event(id="1", time=datetime(2026, 1, 1, tzinfo=UTC), kind=EventKind.VIEW, item="garden-01", customer="c")]
-    )
-    with pytest.raises(TrainingError):
-        train_next(store, None, Shelf(store.catalogue.scan()), Settings(home=tmp_path), tmp_path / "bundle")
-    store.close()
 
 
 def test_whitened_texts_vary_equally_and_have_length_one_on_average():

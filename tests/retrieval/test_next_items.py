@@ -131,7 +131,7 @@ def test_a_bundle_opens_over_a_shelf_in_another_order(graph, tmp_path):
 
 
 def test_what_is_no_sequence_model_is_told_so(tmp_path):
-    with pytest.raises(ModelError, match="Train next_item"):
+    with pytest.raises(ModelError, match="Train again"):
         NextItems(b"nonsense", TABLE, LENGTH)
     bundle = save_bundle(tmp_path / "other", Card(task="recommend"), parameters={"decay": 1.0})
     with pytest.raises(ModelError, match="no sequence model"):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from test_recommend import Shop, ids
 
+from shopkeeper.ranking.blend import Blend, Part
 from shopkeeper.ranking.customer_features import NAMES
 from shopkeeper.ranking.ranker import Linear, Ranker
 from shopkeeper.records import EventKind, Item, Request
+from shopkeeper.tasks.batching import answers
 from shopkeeper.tasks.preferring import preferred
 
 
@@ -68,6 +70,34 @@ def test_contributions_are_told_by_source_and_add_up(shop):
     for hit in answer.hits:
         assert set(hit.contributions) <= {"words", "after", "agreement"}
         assert sum(hit.contributions.values()) == pytest.approx(hit.score, abs=1e-4)
+
+
+class Order:
+    """A sequence model that wants the item whose row follows the newest one's."""
+
+    def scores(self, trails, width):
+        found = np.zeros((len(trails), width), dtype=np.float32)
+        for user, end in enumerate(trails.indptr[1:].tolist()):
+            if end > trails.indptr[user]:
+                found[user, (int(trails.rows[end - 1]) + 1) % width] = 1
+        return found
+
+
+def test_without_a_ranker_the_blend_serves_the_sequence_model_it_was_tuned_with(shop):
+    behaviour = shop.task.behaviour
+    parts = {**behaviour.parameters.blend.parts, "next": Part(100.0)}
+    parameters = replace(behaviour.parameters, blend=Blend(parts))
+    shop.task.behaviour = replace(behaviour, ranker=None, next=Order(), parameters=parameters)
+    shop.post("kitchen-02")
+    wanted = shop.shelf.item(shop.shelf.row("kitchen-02") + 1).id
+    request = Request(session="fresh", limit=4, explain=True)
+    answer = shop.task.answer(request)
+    assert ids(answer)[0] == wanted
+    assert sum(answer.hits[0].contributions.values()) == pytest.approx(answer.hits[0].score, rel=1e-4)
+    assert answer.hits[0].contributions["next"] > 50
+    assert shop.task.without(request, "kitchen-02", [wanted])[0] < answer.hits[0].score
+    plain = Request(session="fresh", limit=4)
+    assert [hit.item for hit in answers(shop.task, [plain])[0].hits] == ids(answer)
 
 
 def test_untouched_items_gain_what_was_tuned(shop):

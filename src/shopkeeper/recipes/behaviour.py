@@ -39,7 +39,7 @@ _SAMPLE = 4_000
 _TAUGHT = 12_000
 """Validation users that the ranker is taught with."""
 _STEPS = 5_000
-"""Steps in the log below which no sequence model is learnt."""
+"""Steps after another one of the same customer, below which no sequence model is learnt."""
 _START: Mapping[str, float] = {
     "next": 0.5, "after": 1.0, "together": 0.5, "words": 0.4, "meaning": 0.4, "again": 0.0, "popular": 0.05, "new": 0.0,
 }  # fmt: skip
@@ -147,7 +147,7 @@ def learn(
     shuffled = np.random.default_rng(seed).permutation(len(validation.past)).astype(np.int64)
     sample = validation.take(shuffled[:_SAMPLE])
     sequence = None
-    if settings.recommend.sequence and len(validation.learn.rows) >= _STEPS:
+    if settings.recommend.sequence and int(np.maximum(validation.learn.lengths - 1, 0).sum()) >= _STEPS:
         sequence, _ = fit_next(
             validation.learn,
             vectors,

@@ -37,7 +37,7 @@ class TextPath:
         if vectors.shape[1] != len(self.matrix):
             raise ModelError(
                 f"The sequence model was learnt with text vectors of length {len(self.matrix)}, not {vectors.shape[1]}.",
-                cure="Train next_item again after a change of the encoder.",
+                cure="Train again after a change of the encoder: shopkeeper train recommend",
             )
         found = unit(vectors.astype(np.float32) @ self.matrix + self.shift)
         found[~vectors.any(axis=1)] = 0
@@ -69,7 +69,8 @@ class NextItems:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise ModelError(
-                f"The sequence model cannot be opened: {str(error).splitlines()[0]}.", cure="Train next_item again."
+                f"The sequence model cannot be opened: {str(error).splitlines()[0]}.",
+                cure="Train again: shopkeeper train recommend",
             ) from error
         self._table = np.ascontiguousarray(table, dtype=np.float32)
         self._behaved = np.any(self._table != 0, axis=1)
@@ -79,16 +80,16 @@ class NextItems:
 
     @classmethod
     def load(cls, bundle: Bundle, shelf: Shelf, vectors: Floats | None = None, *, threads: int = 1) -> NextItems:
-        """Open a bundle of task ``next`` over a shelf, whose rows may stand in another order than at training.
+        """Open the sequence model of a bundle over a shelf, whose rows may stand in another order than at training.
 
         Args:
-            bundle: What `recipes.next_item.train_next` saved.
+            bundle: What `recipes.behaviour.train_behaviour` saved.
             shelf: The items.
             vectors: float32 (rows, t), encoder vectors of the shelf's rows, for items that the bundle has not seen.
             threads: CPU threads of the graph.
 
         Raises:
-            ModelError: The bundle is of another task or damaged, or the text vectors are of another encoder.
+            ModelError: The bundle holds none or is damaged, or the text vectors are of another encoder.
         """
         try:
             arrays, about = bundle.arrays(), bundle.parameters
@@ -98,13 +99,13 @@ class NextItems:
             raise ModelError(
                 f"This bundle holds no sequence model: {error.args[0]} is missing.",
                 where=str(bundle.folder),
-                cure="Train next_item, and give a bundle of task next.",
+                cure="Train again: shopkeeper train recommend",
             ) from error
         if kinds != [kind.value for kind in KINDS][: len(kinds)] or len(ids) != len(items):
             raise ModelError(
                 "The sequence model was saved by another version: its kinds of events are others.",
                 where=str(bundle.folder),
-                cure="Train next_item again.",
+                cure="Train again: shopkeeper train recommend",
             )
         text = TextPath(arrays["text.matrix"], arrays["text.shift"]) if "text.matrix" in arrays else None
         table = np.zeros((len(shelf), items.shape[1]), dtype=np.float32)

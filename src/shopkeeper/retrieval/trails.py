@@ -6,7 +6,7 @@ speaks against an item is a step as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
@@ -158,3 +158,12 @@ def trail_of(events: Iterable[Event], shelf: Shelf) -> Trails:
         np.array(times, dtype=np.float64),
         np.array(kinds, dtype=np.int8),
     )
+
+
+def chained(parts: Sequence[Trails]) -> Trails:
+    """The users of several trails, one after the other."""
+    lengths = np.concatenate([part.lengths for part in parts])
+    rows, times, kinds = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "times", "kinds")
+    )
+    return Trails(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), rows, times, kinds)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
-
-import numpy as np
 
 from shopkeeper.records import Answer, Request
-from shopkeeper.retrieval.histories import Floats, Histories, joined
-from shopkeeper.retrieval.trails import Trails
-from shopkeeper.tasks.behaviour import Behaviour
+from shopkeeper.retrieval.histories import Floats, joined
+from shopkeeper.retrieval.trails import chained
 from shopkeeper.tasks.recommend import RecommendTask
 
 _CELLS = 4_000_000
@@ -36,28 +32,14 @@ def _answers(task: RecommendTask, requests: Sequence[Request]) -> list[Answer]:
     told = [place for place, person in enumerate(people) if person.history.known[0]]
     rows: dict[int, Floats] = {}
     if told:
-        rows = dict(zip(told, behaviour.blended(joined([people[place].history for place in told]), width), strict=True))
+        histories, trails = joined([people[at].history for at in told]), chained([people[at].trail for at in told])
+        rows = dict(zip(told, behaviour.blended(histories, width, trails), strict=True))
     found = []
     for place, (request, person) in enumerate(zip(requests, people, strict=True)):
         began = time.perf_counter()
         mask = task._allowed(request, person.history, width)
         if place in rows:
-            found.append(task._blended(request, _Scored.of(behaviour, rows[place]), person, mask, began))
+            found.append(task._blended(request, behaviour, person, rows[place], mask, began))
         else:
             found.append(task._welcomed(request, behaviour, mask, began))
     return found
-
-
-@dataclass(slots=True)
-class _Scored(Behaviour):
-    """Behaviour that has the scores of the customer in question already."""
-
-    row: Floats = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
-
-    @classmethod
-    def of(cls, behaviour: Behaviour, row: Floats) -> _Scored:
-        return cls(**{own.name: getattr(behaviour, own.name) for own in fields(behaviour)}, row=row)
-
-    def blended(self, histories: Histories, width: int, trails: Trails | None = None) -> Floats:  # noqa: ARG002
-        """The scores, float32 (1, width)."""
-        return self.row[None]

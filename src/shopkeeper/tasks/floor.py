@@ -40,9 +40,9 @@ from shopkeeper.tasks.suggest import SuggestTask
 SYNONYMS = "synonyms.txt"
 """File in the shop's home that holds its synonyms."""
 _SAMPLE = 50
+"""Titles that stand in for queries where none are known."""
 _OFTEN = 2
 """Searches in the log that make a query one of the shop's."""
-"""Titles that stand in for queries where none are known."""
 
 
 @dataclass(slots=True)
@@ -117,9 +117,11 @@ class Floor:
         """Let spelling, autocomplete and click rates know what just happened."""
         for event in events:
             if event.kind is EventKind.SEARCH:
-                if self.index.lexical.support(event.query):  # what stands in no item may be a slip
+                found = self.index.lexical.support(event.query) > 0
+                if found:  # what stands together in no item may be a slip
                     self.search.language.vocabulary.put_query(event.query)
-                found = bool(len(self.index.lexical.search(event.query, 1)[0]))
+                else:
+                    found = bool(len(self.index.lexical.search(event.query, 1)[0]))
                 self.suggest.note(
                     event.query, customer=event.customer, session=event.session, found=found, at=event.time
                 )

@@ -6,7 +6,7 @@ same candidates are judged again, and what lowers a hit most is what carried it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from shopkeeper.ranking.customer_features import NAMES, SOURCES, customer_featur
 from shopkeeper.ranking.pool import Pool, pooled
 from shopkeeper.retrieval.histories import Floats, Histories, joined
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
-from shopkeeper.retrieval.trails import Trails
+from shopkeeper.retrieval.trails import Trails, chained
 from shopkeeper.tasks.behaviour import Behaviour
 
 _TRIED = 10
@@ -89,7 +89,7 @@ def effects(
     if not len(tried):
         return tried, np.zeros((0, len(page)), dtype=np.float32)
     without = joined([history.keep(np.arange(len(history.rows)) != place) for place in tried.tolist()])
-    trails = _joined([trail.keep(trail.rows != history.rows[place]) for place in tried.tolist()])
+    trails = chained([trail.keep(trail.rows != history.rows[place]) for place in tried.tolist()])
     scores = behaviour.scores(without, width, trails)
     pool = Pool(np.repeat(judged.pool.rows, len(tried), axis=0), np.repeat(judged.pool.valid, len(tried), axis=0))
     tables = customer_features(pool, behaviour.judged(without, pool, scores, width), without, shelf)
@@ -113,9 +113,3 @@ def contributions(behaviour: Behaviour, judged: Preferred, row: int) -> Mapping[
         if part:
             found[_GROUPS[name]] = found.get(_GROUPS[name], 0.0) + part
     return found
-
-
-def _joined(parts: Sequence[Trails]) -> Trails:
-    lengths = np.concatenate([part.lengths for part in parts])
-    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "times", "kinds"))
-    return Trails(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), *columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -84,8 +84,10 @@ class RecommendTask:
         mask = self._allowed(request, person.history, width)
         if not person.history.known[0]:
             return self._welcomed(request, behaviour, mask, began)
-        ranked = self._blended if behaviour.ranker is None else self._preferred
-        return ranked(request, behaviour, person, mask, began)
+        if behaviour.ranker is not None:
+            return self._preferred(request, behaviour, person, mask, began)
+        scores = behaviour.blended(person.history, width, person.trail)[0]
+        return self._blended(request, behaviour, person, scores, mask, began)
 
     def similar(self, request: Request) -> Answer:
         """Items like the first of `request.items`, by words, meaning and what others did; no customer's taste enters.
@@ -105,7 +107,9 @@ class RecommendTask:
         history = fold([0], [row], [1.0], [0.0], 1)
         mask = self._allowed(request, history, len(self.shelf))
         person = _Known(history, trail_of((), self.shelf), {row: (request.items[0], FOCUS)})
-        return self._blended(request, self.behaviour, person, mask, began)
+        behaviour = self.behaviour
+        scores = behaviour.blended(history, len(mask))[0]
+        return self._blended(request, behaviour, person, scores, mask, began)
 
     def without(self, request: Request, evidence: str, items: Sequence[str]) -> Floats:
         """The scores of `items` had the customer never touched the item `evidence`, all else equal: the removal test.
@@ -124,7 +128,7 @@ class RecommendTask:
         if behaviour.ranker is None:
             strengths = np.where(history.rows == behind, np.float32(0), history.strengths)
             rest = replace(history, strengths=strengths.astype(np.float32))
-            found: Floats = behaviour.blended(rest, len(self.shelf))[0][rows]
+            found: Floats = behaviour.blended(rest, len(self.shelf), trail.keep(trail.rows != behind))[0][rows]
             return found
         mask = self._allowed(request, history, len(self.shelf))
         pool = preferred(behaviour, history, trail, self.shelf, mask).pool
@@ -217,10 +221,11 @@ class RecommendTask:
             told.append(self._because(source if amounts.get(source, 0) > 0 else "next", entry, row, behaviour, person))
         return tuple(told) or (plain("popular" if self._standing(behaviour, width)[row] > 0 else "explore"),)
 
-    def _blended(self, request: Request, behaviour: Behaviour, person: _Known, mask: Mask, began: float) -> Answer:
-        """By the weighted sum of the sources, where no ranker was learnt."""
+    def _blended(
+        self, request: Request, behaviour: Behaviour, person: _Known, scores: Floats, mask: Mask, began: float
+    ) -> Answer:
+        """By the weighted sum of the sources, float32 (rows,), where no ranker was learnt."""
         width = len(mask)
-        scores = behaviour.blended(person.history, width)[0]
         order = scores + _TIE * self._standing(behaviour, width)
         order[~mask] = -np.inf
         total = int(mask.sum())
@@ -280,10 +285,18 @@ class RecommendTask:
                     else self._because(part.source, part.entry, row, behaviour, person)
                     for part in carriers(carried, place, standing=STANDING)
                 ),
-                contributions={source: float(amounts[:, place].sum()) for source, amounts in carried.items()},
+                contributions=self._shares(behaviour, carried, place, hit.score),
             )
             for place, (hit, row) in enumerate(zip(hits, page.tolist(), strict=True))
         ]
+
+    @staticmethod
+    def _shares(behaviour: Behaviour, carried: Mapping[str, Floats], place: int, score: float) -> dict[str, float]:
+        """What each source adds to a score; the sequence model, which no item carries alone, has the rest."""
+        shares = {source: float(amounts[:, place].sum()) for source, amounts in carried.items()}
+        if behaviour.next is not None and "next" in behaviour.parameters.blend.active:
+            shares["next"] = score - sum(shares.values())
+        return shares
 
     def _because(self, source: str, entry: int, row: int, behaviour: Behaviour, person: _Known) -> Reason:
         behind = int(person.history.rows[entry])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-Kind = Literal["products", "events", "reviews", "judgements"]
+Kind = Literal["products", "events", "reviews", "judgements", "triples"]
 
 PRODUCTS: Mapping[str, str] = {
     "id": "id itemid productid goodsid offerid articleid skuid asin handle 商品id 产品id 宝贝id 商品编号 商品编码 产品编号 编号 货号 sku code itemcode productcode",

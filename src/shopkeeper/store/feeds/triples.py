@@ -147,7 +147,7 @@ def _read(path: Path, kind: str, mapping: Mapping[str, str], base: str) -> Itera
 
 
 def _table(path: Path, kind: str, mapping: Mapping[str, str]) -> Iterator[_Numbered]:
-    with open_file(path, "judgements", kind, _CELL) as opened:
+    with open_file(path, "triples", kind, _CELL) as opened:
         columns = _columns(opened.columns, mapping, path) if opened.columns else {}
         for number, row in opened.rows:
             yield number, row if isinstance(row, Reject) else _triple(row, columns, path.name)
