@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shopkeeper.errors import SettingsError
 
@@ -89,6 +89,50 @@ class RecommendSettings(_Section):
     repeat_purchases: bool = Field(False, description="May an item be recommended to a customer who already bought it?")
     history: int = Field(50, ge=1, le=500, description="Most recent events of a customer that recommendation looks at.")
     sequence: bool = Field(True, description="Learn a sequence model where the log is long enough (5,000 steps)?")
+    graph: bool = Field(True, description="Let imported triples name candidates, where there are any?")
+    segments: str = Field(
+        "language",
+        description="What may decide which popular items a stranger sees: language and attributes of customers, with commas.",
+    )
+    diversity: float = Field(0.0, ge=0, le=1, description="Weight of variety on a page, against relevance; 0 for none.")
+    diversity_by: Literal["likeness", "volume"] = Field(
+        "likeness", description="Variety by the nearest item on the page (MMR) or by all of them together (DPP)."
+    )
+    calibration: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Weight of the customer's own mix of departments on a page; goes before diversity.",
+    )
+    popularity: float = Field(
+        0.0, ge=-2, le=2, description="How much popularity is taken away from scores, in deviations; below 0 adds it."
+    )
+    suppliers: str = Field(
+        "", description="Shares of what is seen that brands are to have, e.g. Sonoro=0.2,Acme=0.1; empty for none."
+    )
+    explore: float = Field(
+        0.0, ge=0, le=1, description="Share of first pages that keep places for items hardly looked at."
+    )
+    explore_by: Literal["thompson", "evenly"] = Field("thompson", description="How such an item is drawn.")
+    explore_clicks: float = Field(50.0, ge=0, description="Expected clicks a day that exploring may cost.")
+
+    @property
+    def supplier_shares(self) -> dict[str, float]:
+        """`suppliers` as brand to share."""
+        parts = (part.rpartition("=") for part in self.suppliers.split(",") if part.strip())
+        return {name.strip(): float(share) for name, _, share in parts}
+
+    @field_validator("suppliers")
+    @classmethod
+    def _shares_add_up(cls, value: str) -> str:
+        shares = [part.rpartition("=")[2].strip() for part in value.split(",") if part.strip()]
+        try:
+            sound = all(0 < float(share) <= 1 for share in shares) and sum(map(float, shares)) <= 1
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError("give BRAND=SHARE with commas, shares above 0 that sum to 1 at most")
+        return value
 
 
 class TrainSettings(_Section):

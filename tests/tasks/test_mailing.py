@@ -22,8 +22,7 @@ from shopkeeper.retrieval.histories import read
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import RecommendSettings
 from shopkeeper.store.sessions import MemorySessions
-from shopkeeper.tasks import batching, mailing
-from shopkeeper.tasks.batching import answers
+from shopkeeper.tasks import mailing, recommend
 from shopkeeper.tasks.behaviour import Parameters, fit
 from shopkeeper.tasks.mailing import Mailing, compose
 from shopkeeper.tasks.recommend import RecommendTask
@@ -50,7 +49,7 @@ class Toy:
     def compose(self, path, *, resume=False, record=None, **options):
         return compose(
             self.store,
-            lambda requests: answers(self.task, requests),
+            self.task.answers,
             record or self.store.events.append,
             Mailing(**options),
             path,
@@ -81,7 +80,7 @@ def letters(path: Path) -> list[dict]:
 
 @pytest.mark.parametrize("cells", [1, 200, 10**7])
 def test_many_at_once_are_answered_as_one_by_one(toy, monkeypatch, cells):
-    monkeypatch.setattr(batching, "_CELLS", cells)
+    monkeypatch.setattr(recommend, "_CELLS", cells)
     time = now()
     toy.store.events.append([Event(id="no", time=time, kind=EventKind.DISMISS, customer="c03", item="kitchen-06")])
     people = [*toy_customers(), Customer(id="stranger", language="zh")]
@@ -89,7 +88,7 @@ def test_many_at_once_are_answered_as_one_by_one(toy, monkeypatch, cells):
         Request(customer=person.id, language=person.language, limit=8, explain=True, surface="email", time=time)
         for person in people
     ]
-    for request, many in zip(requests, answers(toy.task, requests), strict=True):
+    for request, many in zip(requests, toy.task.answers(requests), strict=True):
         one = toy.task.answer(request)
         assert many.request == one.request
         assert (many.total, many.model) == (one.total, one.model)
@@ -97,7 +96,7 @@ def test_many_at_once_are_answered_as_one_by_one(toy, monkeypatch, cells):
         assert [hit.propensity for hit in many.hits] == [hit.propensity for hit in one.hits]
         assert [hit.reasons for hit in many.hits] == [hit.reasons for hit in one.hits]
         np.testing.assert_allclose([h.score for h in many.hits], [h.score for h in one.hits], rtol=1e-4, atol=1e-6)
-    assert answers(toy.task, []) == []
+    assert toy.task.answers([]) == []
 
 
 def test_everybody_gets_one_letter_to_their_taste(toy, tmp_path):

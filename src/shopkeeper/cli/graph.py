@@ -17,12 +17,8 @@ from shopkeeper.retrieval.graph import Graph
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.feeds.triples import FORMATS, import_triples
+from shopkeeper.tasks.knowledge import RULES, read_rules
 from shopkeeper.trust.consistency import check as check_rules
-from shopkeeper.trust.logic_rules import LogicRules
-from shopkeeper.trust.logic_syntax import parse
-
-RULES = "logic.txt"
-"""Where a shop's logic rules are, in its folder."""
 
 graph = typer.Typer(no_args_is_help=True, help="What is known about the goods: triples, and logic rules over them.")
 rules = typer.Typer(no_args_is_help=True, help=f"Logic rules, kept in {RULES} in the shop's folder.")
@@ -117,7 +113,7 @@ def check(
     """Read the rules and look for contradictions between them, the catalogue and the graph."""
     session: Session = context.obj
     path = file or session.settings.home / RULES
-    found = _parsed(path)
+    found = read_rules(path)
     with _store(session) as store:
         conflicts = check_rules(found, _graph(store))
     for conflict in conflicts:
@@ -138,20 +134,6 @@ def _store(session: Session) -> Iterator[SqlStore]:
 
 def _graph(store: SqlStore) -> Graph:
     return Graph(Shelf(store.catalogue.scan()), store.triples.scan())
-
-
-def _parsed(path: Path) -> LogicRules:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            f"The rules cannot be read: {error.strerror}.", where=str(path), cure="Write them there, or name a file."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "The rules are not UTF-8.", where=f"{path}, byte {error.start}", cure="Save as UTF-8."
-        ) from None
-    return parse(text, path.name)
 
 
 def _pair(text: str) -> tuple[str, str]:

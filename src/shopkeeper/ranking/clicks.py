@@ -108,6 +108,12 @@ class ClickTable:
             _evidence(total, _ITEM_PRIOR),
         )
 
+    def trials(self, items: Sequence[str]) -> tuple[Floats, Floats]:
+        """Clicks on each of `items` and how often it was looked at, over all queries and pages: float64 (k,) each."""
+        with self._lock:
+            total = self._by_item.at(np.array([self._items.get(item, -1) for item in items], dtype=np.int64))
+        return total[:, _CLICKS], total[:, _LOOKS]
+
     def _add(self, showings: Sequence[Showing], sign: float) -> None:
         if not showings:
             return

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.evaluation.intervals import bootstrap_interval
-from shopkeeper.evaluation.next_items import measures, places_of, ranks
+from shopkeeper.evaluation.next_items import Split, measures, places_of, ranks
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
 from shopkeeper.ranking.blend import tune
 from shopkeeper.ranking.customer_features import NAMES
@@ -27,6 +27,10 @@ from shopkeeper.recipes.next_learning import NextModel, NextOptions, fit_next
 from shopkeeper.recipes.preference import LEAST, choices, learn_preference, places
 from shopkeeper.recipes.source_tuning import examples, tune_decays, tune_sources
 from shopkeeper.retrieval.analysis import terms
+from shopkeeper.retrieval.collaborative import mass
+from shopkeeper.retrieval.graph import Graph
+from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph_weights import learn_relation_weights
 from shopkeeper.retrieval.histories import STRENGTH, Floats
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.text_neighbours import WordNeighbours
@@ -41,7 +45,8 @@ _TAUGHT = 12_000
 _STEPS = 5_000
 """Steps after another one of the same customer, below which no sequence model is learnt."""
 _START: Mapping[str, float] = {
-    "next": 0.5, "after": 1.0, "together": 0.5, "words": 0.4, "meaning": 0.4, "again": 0.0, "popular": 0.05, "new": 0.0,
+    "next": 0.5, "after": 1.0, "together": 0.5, "words": 0.4, "meaning": 0.4, "graph": 0.2, "again": 0.0, "popular": 0.05,
+    "new": 0.0,
 }  # fmt: skip
 """First guesses of the blend's weights."""
 
@@ -101,7 +106,8 @@ def train_behaviour(
     frame = store.events.frame(kinds=list(STRENGTH))
     validation, test = moments(frame, shelf, protocol)
     seed, options = settings.compute.seed, options or NextOptions()
-    learnt = learn(validation, test, shelf, vectors, settings, options)
+    graph = Graph(shelf, store.triples.scan()) if settings.recommend.graph and store.triples.count() else None
+    learnt = learn(validation, test, shelf, vectors, settings, options, graph)
     arrays: dict[str, NDArray[Any]] = {}
     parameters: dict[str, Any] = learnt.parameters.to_json()
     if learnt.sequence is not None:
@@ -132,6 +138,7 @@ def learn(
     vectors: Floats | None,
     settings: Settings,
     options: NextOptions | None = None,
+    graph: Graph | None = None,
 ) -> Learnt:
     """Fit and tune on validation, measure on the test.
 
@@ -142,6 +149,7 @@ def learn(
         vectors: Encoder vectors float32 (rows, d), or None.
         settings: Seed, threads, minutes, and whether to learn a sequence model.
         options: Of the sequence model.
+        graph: What the shop knows about its items; None goes without.
     """
     width, seed = len(shelf), settings.compute.seed
     shuffled = np.random.default_rng(seed).permutation(len(validation.past)).astype(np.int64)
@@ -156,12 +164,18 @@ def learn(
             judge=lambda model: float(foreseen(model, sample, width, vectors)["ndcg@10"].mean()),
         )
     words = WordNeighbours([item.text if item else "" for item in shelf.items], terms)
+    neighbours = None
     parameters = tune_sources(sample.split, width)
-    behaviour = _fitted(sample, shelf, vectors, parameters, words, sequence)
+    if graph is not None:
+        parameters = replace(parameters, ways=_ways(graph, sample.split, width, seed))
+        neighbours = GraphNeighbours(graph, parameters.ways)
+    behaviour = _fitted(sample, shelf, vectors, parameters, words, sequence, neighbours)
     parameters = tune_decays(behaviour, sample.split, width)
-    behaviour = _fitted(sample, shelf, vectors, parameters, words, sequence)
+    behaviour = _fitted(sample, shelf, vectors, parameters, words, sequence, neighbours)
     start = {name: weight for name, weight in _START.items() if name in behaviour.names}
-    parameters = replace(parameters, blend=tune(examples(behaviour, sample, width), start, cold=("words", "meaning")))
+    parameters = replace(
+        parameters, blend=tune(examples(behaviour, sample, width), start, cold=("words", "meaning", "graph"))
+    )
     behaviour = replace(behaviour, parameters=parameters)
     taught = validation.take(shuffled[:_TAUGHT])
     found = choices(behaviour, taught.split, taught.past, shelf)
@@ -173,7 +187,7 @@ def learn(
             f" Ranker ({preference.kind}) {'kept' if ranker else 'not kept'}: NDCG@10 {preference.values.mean():.4f}, "
             f"cross-fitted, against {preference.blend.mean():.4f} of the blend."
         )
-    final = replace(_fitted(test, shelf, vectors, parameters, words, sequence), ranker=ranker)
+    final = replace(_fitted(test, shelf, vectors, parameters, words, sequence, neighbours), ranker=ranker)
     return Learnt(parameters, ranker, sequence, measured(final, test, shelf), notes)
 
 
@@ -201,11 +215,18 @@ def _fitted(
     parameters: Parameters,
     words: WordNeighbours,
     sequence: NextModel | None,
+    graph: GraphNeighbours | None,
 ) -> Behaviour:
-    behaviour = fit(moment.split.learn, shelf, vectors, parameters, moment.split.until, words)
+    behaviour = fit(moment.split.learn, shelf, vectors, parameters, moment.split.until, words, graph)
     if sequence is not None:
         behaviour.next = sequence.to_serving(len(shelf), vectors, threads=2)
     return behaviour
+
+
+def _ways(graph: Graph, sample: Split, width: int, seed: int) -> dict[str, float]:
+    popular = mass(sample.learn, width)
+    alike = GraphNeighbours(graph)
+    return learn_relation_weights(alike, sample.past, sample.users, sample.targets, popularity=popular, seed=seed)
 
 
 def _means(values: Mapping[str, NDArray[np.float64]], seed: int) -> dict[str, dict[str, float]]:

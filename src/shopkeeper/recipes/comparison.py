@@ -28,6 +28,7 @@ from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.tasks.behaviour import fit, learnt_from
+from shopkeeper.tasks.knowledge import knowledge_from
 
 _MOST = 400
 """Queries and customers asked at most, drawn at random beyond that."""
@@ -134,7 +135,12 @@ def _recommend(
     encoder = encoders(settings, live, name).passage
     vectors = encoder.encode([shelf.item(row).passage for row in range(len(shelf))])
     parameters, sequence, ranker = learnt_from(learnt, shelf, vectors)
-    behaviour = replace(fit(split.learn, shelf, vectors, parameters, split.until), next=sequence, ranker=ranker)
+    knowledge = knowledge_from(settings, store, shelf, parameters.ways)
+    behaviour = replace(
+        fit(split.learn, shelf, vectors, parameters, split.until, graph=knowledge.neighbours),
+        next=sequence,
+        ranker=ranker,
+    )
     width, past = len(shelf), moment_of(frame, shelf, split, "time").past
 
     def alone(name: str) -> Places:

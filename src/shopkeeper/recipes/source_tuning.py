@@ -48,7 +48,12 @@ def tune_sources(sample: Split, width: int) -> Parameters:
 def tune_decays(behaviour: Behaviour, sample: Split, width: int) -> Parameters:
     """How fast each kind of history fades, and popularity with it, each by its own NDCG@10."""
     found = behaviour.parameters
-    for name, grid in (("words", (0.4, 0.6, 0.8)), ("meaning", (0.4, 0.6, 0.8)), ("again", (0.6, 0.8, 0.95))):
+    for name, grid in (
+        ("words", (0.4, 0.6, 0.8)),
+        ("meaning", (0.4, 0.6, 0.8)),
+        ("graph", (0.6, 0.8)),
+        ("again", (0.6, 0.8, 0.95)),
+    ):
         source = behaviour.sources.get(name)
         if source is None:
             continue

@@ -7,10 +7,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from shopkeeper.errors import InputError
 from shopkeeper.retrieval.histories import Floats, Histories, Matrix
 from shopkeeper.retrieval.shelf import Rows
 
 DAY = 86_400.0
+_PAST = 4
+"""How many times as long as now the past is that `trending` compares with."""
+_HALF = 0.5
 
 
 class Standing:
@@ -72,11 +76,58 @@ def popularity(histories: Histories, width: int, *, half_life: float, until: flo
     Returns:
         float32 (width,), in [0, 1].
     """
+    weight = counted(histories, half_life=half_life, until=until)
+    return on_log_scale(np.bincount(histories.rows, weights=weight, minlength=width))
+
+
+def counted(histories: Histories, *, half_life: float, until: float) -> Floats:
+    """What each entry adds to the popularity of its item, fading by half every `half_life` days: float32 (m,)."""
     age = np.maximum(until - histories.times, 0) / DAY
-    weight = np.maximum(histories.strengths, 0) * np.exp2(-age / half_life)
-    counts = np.bincount(histories.rows, weights=weight, minlength=width)
+    return np.asarray(np.maximum(histories.strengths, 0) * np.exp2(-age / half_life), dtype=np.float32)
+
+
+def on_log_scale(counts: NDArray[np.number]) -> Floats:
+    """``log(1 + c) / log(1 + max c)``, float32 in [0, 1]; zeros where all counts are 0."""
     top = math.log1p(float(counts.max(initial=0.0)))
     return (np.log1p(counts) / top if top > 0 else counts).astype(np.float32)
+
+
+def trending(histories: Histories, width: int, *, days: float, until: float) -> Floats:
+    """What rises now against its own past, as far as chance does not explain it.
+
+    Compares the last `days` with the `_PAST` times as long before them, or with as much of that as the log holds. The
+    logarithm of the ratio of the two rates, less one standard error (both counts taken as Poisson, half an event added
+    to each against zeros: Haldane 1956, Anscombe 1956), gives the rate ``r`` that is at least there; the value is
+    ``1 - 1 / r``, the share of what is done now that the past does not account for.
+
+    Each item counts once a customer, when it was last touched. Where a whole shop grows, all of it rises.
+
+    Args:
+        histories: What customers did; only what speaks for an item counts.
+        width: Number of rows of the shelf.
+        days: Length of now, above 0.
+        until: Now, in seconds since 1970; what has a later time counts as now.
+
+    Returns:
+        float32 (width,), in [0, 1]; 0 for what does not rise, and for all where the log holds no past.
+
+    Raises:
+        InputError: `days` is not above 0.
+    """
+    if not days > 0:
+        raise InputError(f"It is {days}.", where="days", cure="Give a number above 0.")
+    age = (until - histories.times) / DAY
+    length = min(float(age.max(initial=0.0)) / days - 1, _PAST)
+    if length <= 0:
+        return np.zeros(width, dtype=np.float32)
+    speaks = np.maximum(histories.strengths, 0)
+    now, past = (
+        np.bincount(histories.rows, weights=speaks * inside, minlength=width)
+        for inside in (age < days, (age >= days) & (age <= days * (1 + length)))
+    )
+    recent, expected = now + _HALF, past / length + _HALF
+    error = np.sqrt(1 / recent + 1 / (expected * length))
+    return np.asarray(1 - np.exp(-np.maximum(np.log(recent / expected) - error, 0)), dtype=np.float32)
 
 
 def newness(created: NDArray[np.float64], *, days: float, until: float) -> Floats:

@@ -175,11 +175,12 @@ class VectorNeighbours:
 
     def between(self, history: Rows, items: Rows) -> Floats:
         """Similarity of each pair, 0 where both are the same row: float32 (h, k)."""
-        out: Floats = self._rows(history) @ self._rows(items).T
+        out: Floats = self.vectors(history) @ self.vectors(items).T
         out[np.equal.outer(history, items)] = 0
         return out
 
-    def _rows(self, rows: Rows) -> Floats:
+    def vectors(self, rows: Rows) -> Floats:
+        """The centred vectors of `rows`: float32 (n, d), unit length, zero where there is none."""
         found = self._store[np.minimum(rows, max(len(self._store) - 1, 0))].copy()
         found[rows >= self._count] = 0
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,12 @@ from shopkeeper.ranking.pool import Pool
 from shopkeeper.ranking.ranker import Ranker
 from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms
-from shopkeeper.retrieval.collaborative import after, mass, together
+from shopkeeper.retrieval.collaborative import Neighbours, after, mass, together
+from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
 from shopkeeper.retrieval.histories import Floats, Histories, Source, empty, widen
 from shopkeeper.retrieval.next_items import NextItems
 from shopkeeper.retrieval.popularity import Again, Standing, newness, popularity
+from shopkeeper.retrieval.segments import SegmentPopularity
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.text_neighbours import VectorNeighbours, WordNeighbours
 from shopkeeper.retrieval.trails import Trails
@@ -38,6 +40,7 @@ def _guess() -> Blend:
             "together": Part(0.2, scale=0.5),
             "words": Part(0.4, scale=0.6, cold=1.0),
             "meaning": Part(0.35, scale=0.9, cold=1.0),
+            "graph": Part(0.1, scale=0.5, cold=1.0),
             "again": Part(0.0),
             "popular": Part(0.05, slope=-0.6),
             "new": Part(0.02, slope=-0.6),
@@ -52,7 +55,8 @@ class Parameters:
     Attributes:
         together: Keyword arguments of `retrieval.collaborative.together`.
         after: Keyword arguments of `retrieval.collaborative.after`.
-        decays: Weight of an item one step further back, for ``words``, ``meaning`` and ``again``.
+        decays: Weight of an item one step further back, for ``words``, ``meaning``, ``graph`` and ``again``.
+        ways: Weights of the ways through the knowledge graph, see `graph_neighbours`; empty counts all alike.
         half_life: Days after which an event counts half for popularity.
         fresh: Days in which an item's newness falls by e.
         blend: Weights and scales.
@@ -63,7 +67,10 @@ class Parameters:
     after: Mapping[str, float] = field(
         default_factory=lambda: {"power": 0.4, "shrink": 2.0, "backward": 0.3, "fade": 0.85, "decay": 0.6}
     )
-    decays: Mapping[str, float] = field(default_factory=lambda: {"words": 0.6, "meaning": 0.6, "again": 0.8})
+    decays: Mapping[str, float] = field(
+        default_factory=lambda: {"words": 0.6, "meaning": 0.6, "graph": 0.8, "again": 0.8}
+    )
+    ways: Mapping[str, float] = field(default_factory=dict)
     half_life: float = 30.0
     fresh: float = 14.0
     blend: Blend = field(default_factory=_guess)
@@ -75,6 +82,7 @@ class Parameters:
             "together": dict(self.together),
             "after": dict(self.after),
             "decays": dict(self.decays),
+            "ways": dict(self.ways),
             "half_life": self.half_life,
             "fresh": self.fresh,
             "untouched": self.untouched,
@@ -98,6 +106,8 @@ class Behaviour:
         evidence: float32 (rows at fitting,), how much behaviour speaks for each item.
         next: The sequence model, or None.
         ranker: Learnt by `recipes.preference` on `ranking.customer_features`; None leaves the order to the blend.
+        complements: What goes into the same basket and is no substitute, or None.
+        segments: What is popular in which segment of customers, or None.
     """
 
     sources: Mapping[str, Source]
@@ -105,6 +115,8 @@ class Behaviour:
     evidence: Floats
     next: NextItems | None = None
     ranker: Ranker | None = None
+    complements: Neighbours | None = None
+    segments: SegmentPopularity | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -173,6 +185,20 @@ class Behaviour:
         said: Floats = source.scores(empty(1, width))[0]
         return said
 
+    def popular_in(self, segments: Sequence[str], width: int) -> Floats:
+        """What is popular among customers of the same segments, or overall where none is known: float32 (width,)."""
+        if self.segments is None:
+            return self.standing("popular", width)
+        popular: Floats = widen(self.segments.of(segments)[None], width)[0]
+        return popular
+
+    def vectors(self, rows: Rows) -> Floats:
+        """What items are about, for telling how alike they are: float32 (n, d), unit length; zeros without an encoder."""
+        meaning = self.sources.get("meaning")
+        if isinstance(meaning, VectorNeighbours):
+            return meaning.vectors(rows)
+        return np.zeros((len(rows), 1), dtype=np.float32)
+
     def evidence_of(self, width: int) -> Floats:
         """Evidence of every row of the shelf, 0 for rows that came after fitting: float32 (1, width)."""
         return widen(self.evidence[None, :], width)
@@ -222,6 +248,7 @@ def fit(
     parameters: Parameters,
     until: float,
     words: WordNeighbours | None = None,
+    graph: GraphNeighbours | None = None,
 ) -> Behaviour:
     """Fit all sources. Cheap enough to be done again in the background whenever events have come in.
 
@@ -232,6 +259,7 @@ def fit(
         parameters: Tuned or default.
         until: Now, in seconds since 1970.
         words: The source of words of the same shelf, when it is at hand already.
+        graph: The source of the knowledge graph over the same shelf, where there is one.
     """
     width = len(shelf)
     with span("fit behaviour", 4, "sources") as progress:
@@ -246,6 +274,9 @@ def fit(
         progress.advance()
         if vectors is not None:
             found["meaning"] = VectorNeighbours(vectors, parameters.decays["meaning"])
+        if graph is not None:
+            graph.decay = parameters.decays.get("graph", graph.decay)
+            found["graph"] = graph
         found["again"] = Again(parameters.decays["again"])
         found["popular"] = Standing(
             "popular", popularity(histories, width, half_life=parameters.half_life, until=until)

@@ -23,18 +23,23 @@ from shopkeeper.ranking.ranker import Confidence, Ranker
 from shopkeeper.ranking.rules import Rulebook
 from shopkeeper.records import Event, EventKind, Item
 from shopkeeper.retrieval.analysis import terms
-from shopkeeper.retrieval.histories import STRENGTH, read
+from shopkeeper.retrieval.complements import complements
+from shopkeeper.retrieval.histories import STRENGTH, Floats, read
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
-from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.retrieval.understanding.synonyms import Synonyms, approved
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit, learnt_from
 from shopkeeper.tasks.finding import Finder, Tier
+from shopkeeper.tasks.knowledge import Knowledge, knowledge_from
 from shopkeeper.tasks.known import known_from, ratings_from
+from shopkeeper.tasks.pushing import Pusher, Relevance
 from shopkeeper.tasks.recommend import RecommendTask
 from shopkeeper.tasks.search import SearchTask
+from shopkeeper.tasks.segments import Segments
+from shopkeeper.tasks.shaping import Shaper
 from shopkeeper.tasks.suggest import SuggestTask
 
 SYNONYMS = "synonyms.txt"
@@ -55,6 +60,8 @@ class Floor:
         counted: Events that behaviour was counted from.
         seen: Position of the log up to which new events were looked for.
         waiting: Events since then that say something about taste.
+        segments: How strangers are told apart.
+        knowledge: Graph and rules.
         rules: Version of the merchandising rules in force.
     """
 
@@ -66,6 +73,8 @@ class Floor:
     suggest: SuggestTask
     recommend: RecommendTask
     parameters: Parameters
+    segments: Segments
+    knowledge: Knowledge
     version: str
     catalogue: int
     counted: int
@@ -79,6 +88,7 @@ class Floor:
             vectors = self.encoders.passage.encode([item.passage for item in items])
             rows = np.array([self.shelf.put(item) for item in items], dtype=np.int64)
             self.index.upsert(rows, items, vectors)
+            self.knowledge.put(rows)
             self.recommend.put(items, vectors)
             popular = self.search.popularity
             for row, item in zip(rows.tolist(), items, strict=True):
@@ -87,6 +97,8 @@ class Floor:
                     item, 1.0 + (float(popular[row]) if popular is not None and row < len(popular) else 0.0)
                 )
         gone = [row for name in removed if (row := self.shelf.remove(name)) is not None]
+        if gone:
+            self.knowledge.drop(np.array(gone, dtype=np.int64))
         for name in removed:
             self.search.language.drop(name)
             self.suggest.drop(name)
@@ -97,7 +109,9 @@ class Floor:
         """Count behaviour anew from the log."""
         texts = [item.passage if item else "" for item in self.shelf.items]
         vectors = self.encoders.passage.encode(texts)
-        behaviour, self.counted = _behaviour(self.store, self.shelf, vectors, self.parameters)
+        behaviour, self.counted = _behaviour(
+            self.store, self.shelf, vectors, self.parameters, self.knowledge, self.segments
+        )
         known = self.recommend.behaviour
         self.recommend.behaviour = replace(behaviour, next=known.next, ranker=known.ranker)
         self.search.popularity = behaviour.standing("popular", len(self.shelf))
@@ -161,7 +175,9 @@ def build_floor(
     parameters, sequence, preference = learnt_from(learnt, shelf, vectors)
     names = [bundle.name for bundle in (relevance, learnt_search, learnt) if bundle] or [found.query.name]
     version = "+".join([f"shopkeeper-{__version__}", *names])
-    behaviour, counted = _behaviour(store, shelf, vectors, parameters)
+    knowledge = knowledge_from(settings, store, shelf, parameters.ways)
+    segments = Segments(settings.recommend.segments, store.customers)
+    behaviour, counted = _behaviour(store, shelf, vectors, parameters, knowledge, segments)
     behaviour = replace(behaviour, next=sequence, ranker=preference)
     popular = behaviour.standing("popular", len(shelf))
     ranker, confidence = ranker_of(learnt_search)
@@ -173,7 +189,7 @@ def build_floor(
         finder,
         Language(items, _synonyms(settings, store), index.lexical.support, _tagger(registry)),
         recent=recent,
-        customer=lambda customer: store.customers.get([customer]).get(customer),
+        customer=segments.customer,
         popularity=popular,
         model=version,
     )
@@ -189,19 +205,72 @@ def build_floor(
         settings.recommend,
         recent=recent,
         bought=bought,
+        pusher=Pusher(
+            shelf,
+            logic=knowledge.logic,
+            relevance=relevance_of(index),
+            customer=segments.customer,
+            bought=bought,
+        ),
+        shaper=Shaper(
+            shelf,
+            settings.recommend,
+            lambda ids: finder.known.clicks.trials(ids) if finder.known.clicks else (np.zeros(len(ids)),) * 2,
+            settings.compute.seed,
+        ),
+        segments=segments.of,
         model=version,
         seed=settings.compute.seed,
     )
-    floor = Floor(store, shelf, found, index, search, suggest, recommend, parameters, version, catalogue, counted, seen)
+    floor = Floor(
+        store,
+        shelf,
+        found,
+        index,
+        search,
+        suggest,
+        recommend,
+        parameters,
+        segments,
+        knowledge,
+        version,
+        catalogue,
+        counted,
+        seen,
+    )
     floor.stamp()
     return floor
 
 
-def _behaviour(store: Store, shelf: Shelf, vectors: np.ndarray, parameters: Parameters) -> tuple[Behaviour, int]:
+def _behaviour(
+    store: Store,
+    shelf: Shelf,
+    vectors: np.ndarray,
+    parameters: Parameters,
+    knowledge: Knowledge,
+    segments: Segments,
+) -> tuple[Behaviour, int]:
     frame = store.events.frame(kinds=list(STRENGTH))
-    histories, _ = read(frame, shelf)
+    histories, names = read(frame, shelf)
     until = float(histories.times.max()) if len(histories.times) else time.time()
-    return fit(histories, shelf, vectors, parameters, until=until), frame.height
+    behaviour = fit(histories, shelf, vectors, parameters, until=until, graph=knowledge.neighbours)
+    behaviour.segments = segments.popularity(histories, names, len(shelf), parameters.half_life, until)
+    purchases, _ = read(frame.filter(frame["kind"].is_in([EventKind.PURCHASE, EventKind.RETURN])), shelf)
+    behaviour.complements = complements(purchases, shelf, vectors)
+    return behaviour, frame.height
+
+
+def relevance_of(index: HybridIndex) -> Relevance:
+    """How well items answer words, by the hybrid index: 1 for the best, 0 for the last of its candidates."""
+
+    def relevance(words: str) -> tuple[Rows, Floats]:
+        found = index.search(words)
+        if not len(found):
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        span_ = float(np.ptp(found.scores)) or 1.0
+        return found.rows, ((found.scores - found.scores.min()) / span_).astype(np.float32)
+
+    return relevance
 
 
 def _learn_queries(language: Language, store: Store) -> None:

@@ -34,7 +34,7 @@ YES = frozenset({"1", "true", "yes", "y", "on", "是"})
 Letter = dict[str, Any]
 """One customer's recommendations as JSON values: customer, language, request, time, model, items."""
 Answers = Callable[[Sequence[Request]], Sequence[Answer]]
-"""Requests -> their answers, in that order; see `batching.answers`."""
+"""Requests -> their answers, in that order; see `RecommendTask.answers`."""
 
 _BLOCK = 500
 _PLAN = "plan.json"

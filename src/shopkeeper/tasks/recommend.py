@@ -3,44 +3,47 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from shopkeeper.errors import InputError, NotFoundError
-from shopkeeper.records import Answer, Event, EventKind, Hit, Item, Reason, Request
-from shopkeeper.retrieval.analysis import words as spelt
-from shopkeeper.retrieval.histories import STRENGTH, Floats, Histories, fold
+from shopkeeper.records import Answer, Event, Hit, Item, Request
+from shopkeeper.retrieval.complements import bundle
+from shopkeeper.retrieval.histories import STRENGTH, Floats, fold, joined
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
-from shopkeeper.retrieval.text_neighbours import WordNeighbours
-from shopkeeper.retrieval.trails import Trails, trail_of
+from shopkeeper.retrieval.trails import chained, trail_of
 from shopkeeper.settings import RecommendSettings
-from shopkeeper.tasks.behaviour import STANDING, Behaviour
-from shopkeeper.tasks.preferring import contributions, effects, preferred
-from shopkeeper.tasks.welcome import Place, top, welcome
-from shopkeeper.trust.reasons import FOCUS, Deed, because, carriers, plain
+from shopkeeper.tasks.behaviour import Behaviour
+from shopkeeper.tasks.ordering import Judged, Order, ordered
+from shopkeeper.tasks.people import Person, person
+from shopkeeper.tasks.pushing import Push, Pusher
+from shopkeeper.tasks.reasoning import Explainer, greeting
+from shopkeeper.tasks.shaping import SHAPED, Page, Shaper
+from shopkeeper.tasks.welcome import top, welcome
+from shopkeeper.trust.reasons import FOCUS, because
 
 Recent = Callable[[str, str, int], Sequence[Event]]
 """(customer, session, limit) -> their latest events, newest last, the one just posted included."""
 Bought = Callable[[str], Iterable[str]]
 """customer -> ids of everything they ever bought."""
+Segments = Callable[[Request], Sequence[str]]
+"""Request -> labels of the segments its customer may be told apart by, e.g. ``language=zh``."""
 
 _LOOK_BACK = 4
 """Events asked for, in units of the history wanted: impressions and searches stand between."""
-_REASONS, _SLIGHT = 2, 0.3
-"""Reasons of a hit at most, and the least share of the heaviest one that is still told."""
-_TIE = np.float32(1e-5)
-"""Share of general standing in the order of items that the history says nothing about."""
+_CELLS = 4_000_000
+"""Scores held at once by each source: customers x items."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """One customer's history, the same step by step, and for each of its rows the item id and what was done with it."""
+class _Asked:
+    """A request with all that its answer is made of before taste is asked."""
 
-    history: Histories
-    trail: Trails
-    deeds: dict[int, tuple[str, str]]
+    person: Person
+    push: Push
+    mask: Mask
 
 
 class RecommendTask:
@@ -52,6 +55,9 @@ class RecommendTask:
         settings: See `settings.RecommendSettings`.
         recent: Latest events of a customer or session.
         bought: All that a customer bought.
+        pusher: What moves items beside taste; None for nothing.
+        shaper: How pages are cut; None as the settings say, without exploration.
+        segments: Of a stranger.
         model: Name and version, for impressions.
         seed: Decides between equal scores, so that neither ids nor catalogue order do.
     """
@@ -64,6 +70,9 @@ class RecommendTask:
         *,
         recent: Recent,
         bought: Bought,
+        pusher: Pusher | None = None,
+        shaper: Shaper | None = None,
+        segments: Segments | None = None,
         model: str = "behaviour",
         seed: int = 7,
     ) -> None:
@@ -73,21 +82,28 @@ class RecommendTask:
         self.model = model
         self._recent = recent
         self._bought = bought
+        self._pusher = pusher or Pusher(shelf)
+        self._shaper = shaper or Shaper(shelf, settings, seed=seed)
+        self._segments = segments or (lambda request: [f"language={request.language}"] if request.language else [])
+        self._explainer = Explainer(shelf)
         self._seed = seed
         self._shuffled: Rows = np.zeros(0, dtype=np.int64)
 
     def answer(self, request: Request) -> Answer:
-        """Recommend by the customer's history, their session and the items in focus; to the unknown, the popular and new."""
-        began = time.perf_counter()
+        """Recommend by the customer's history, their session, the items in focus, the words of the request and the rules.
+
+        To the unknown, what is popular in their segments, and new.
+        """
+        return self.answers([request])[0]
+
+    def answers(self, requests: Sequence[Request]) -> list[Answer]:
+        """The same for many customers at once, whose scores are made together."""
         behaviour, width = self.behaviour, len(self.shelf)
-        person = self._person(request)
-        mask = self._allowed(request, person.history, width)
-        if not person.history.known[0]:
-            return self._welcomed(request, behaviour, mask, began)
-        if behaviour.ranker is not None:
-            return self._preferred(request, behaviour, person, mask, began)
-        scores = behaviour.blended(person.history, width, person.trail)[0]
-        return self._blended(request, behaviour, person, scores, mask, began)
+        block = max(1, _CELLS // max(width, 1))
+        parts = (
+            self._answers(requests[start : start + block], behaviour, width) for start in range(0, len(requests), block)
+        )
+        return [answer for part in parts for answer in part]
 
     def similar(self, request: Request) -> Answer:
         """Items like the first of `request.items`, by words, meaning and what others did; no customer's taste enters.
@@ -96,20 +112,43 @@ class RecommendTask:
             InputError: The request names no item.
             NotFoundError: The item is unknown.
         """
-        began = time.perf_counter()
-        if not request.items:
-            raise InputError("Similar items need an item.", where="items", cure="Name one item id.")
-        row = self.shelf.row(request.items[0])
-        if row is None or self.shelf.items[row] is None:
-            raise NotFoundError(
-                f"There is no item {request.items[0]!r}.", where="items", cure="Use an id of the catalogue."
-            )
+        began, behaviour = time.perf_counter(), self.behaviour
+        row = self._first(request, "Similar items need an item.")
         history = fold([0], [row], [1.0], [0.0], 1)
-        mask = self._allowed(request, history, len(self.shelf))
-        person = _Known(history, trail_of((), self.shelf), {row: (request.items[0], FOCUS)})
-        behaviour = self.behaviour
-        scores = behaviour.blended(history, len(mask))[0]
-        return self._blended(request, behaviour, person, scores, mask, began)
+        deeds = {row: (request.items[0], FOCUS)}
+        alone = Person(request, history, trail_of((), self.shelf), deeds, np.array([row], dtype=np.int64))
+        mask = self._allowed(alone, Push(), len(self.shelf))
+        scores = np.where(mask, behaviour.blended(history, len(mask))[0], -np.inf).astype(np.float32)
+        return self._cut(_Asked(alone, Push(), mask), Order(scores[None], None, None), 0, behaviour, began)
+
+    def bundle(self, request: Request) -> Answer:
+        """What goes with the first of `request.items`: a small set of which every member goes with all others.
+
+        Raises:
+            InputError: The request names no item.
+            NotFoundError: The item is unknown.
+        """
+        began, behaviour, width = time.perf_counter(), self.behaviour, len(self.shelf)
+        row = self._first(request, "A bundle needs an item.")
+        source = behaviour.complements
+        deeds = {row: (request.items[0], FOCUS)}
+        nobody = fold((), (), (), (), 1)
+        alone = Person(request, nobody, trail_of((), self.shelf), deeds, np.array([row], dtype=np.int64))
+        push = self._pusher.push(alone, width, None)
+        mask = self._allowed(alone, push, width)
+        rows = np.zeros(0, dtype=np.int64)
+        if source is not None:
+            prices, vectors = self.shelf.prices, behaviour.vectors(np.arange(width, dtype=np.int64))
+            rows = bundle(source, row, self.shelf, most=request.limit, allowed=mask, prices=prices, vectors=vectors)
+        scores = source.between(alone.focus, rows)[0].tolist() if source is not None else []
+        reasons = (because("complements", alone.deed(row, self.shelf)),) if request.explain else ()
+        hits = tuple(
+            Hit(item=self.shelf.item(member).id, score=score, reasons=reasons)
+            for member, score in zip(rows.tolist(), scores, strict=True)
+        )
+        return Answer(
+            request=request, hits=hits, total=len(hits), model=self.model, seconds=time.perf_counter() - began
+        )
 
     def without(self, request: Request, evidence: str, items: Sequence[str]) -> Floats:
         """The scores of `items` had the customer never touched the item `evidence`, all else equal: the removal test.
@@ -123,17 +162,17 @@ class RecommendTask:
         rows = self.shelf.rows(items)
         if len(rows) != len(items):
             raise NotFoundError("Some of the items are unknown.", where="items", cure="Use ids of the catalogue.")
-        behaviour, person, behind = self.behaviour, self._person(request), self.shelf.row(evidence)
-        history, trail = person.history, person.trail
+        behaviour, asked = self.behaviour, self._asked(request, len(self.shelf))
+        masks, behind = asked.mask[None], self.shelf.row(evidence)
         if behaviour.ranker is None:
-            strengths = np.where(history.rows == behind, np.float32(0), history.strengths)
-            rest = replace(history, strengths=strengths.astype(np.float32))
-            found: Floats = behaviour.blended(rest, len(self.shelf), trail.keep(trail.rows != behind))[0][rows]
-            return found
-        mask = self._allowed(request, history, len(self.shelf))
-        pool = preferred(behaviour, history, trail, self.shelf, mask).pool
-        history, trail = history.keep(history.rows != behind), trail.keep(trail.rows != behind)
-        return preferred(behaviour, history, trail, self.shelf, mask, among=pool).order[rows]
+            rest, pool = asked.person.silenced(behind), None
+        else:
+            told = ordered(behaviour, asked.person.history, asked.person.trail, self.shelf, masks, _row(asked.push))
+            rest, pool = asked.person.without(behind), told.judged.pool if told.judged else None
+        found: Floats = ordered(
+            behaviour, rest.history, rest.trail, self.shelf, masks, _row(asked.push), pool
+        ).scores[0][rows]  # fmt: skip
+        return found
 
     def put(self, items: Sequence[Item], vectors: Floats | None = None) -> None:
         """Make new or changed items recommendable at once; the shelf has them already.
@@ -144,119 +183,107 @@ class RecommendTask:
         """
         self.behaviour.put(self.shelf.rows(item.id for item in items), list(items), vectors)
 
-    def _person(self, request: Request) -> _Known:
-        rows: list[int] = []
-        strengths: list[float] = []
-        times: list[float] = []
-        deeds: dict[int, tuple[str, str]] = {}
-        events = self._tastes(request)
-        for event in events:
-            row = self.shelf.row(event.item)
-            if row is None:
-                continue
-            rows.append(row)
-            strengths.append(STRENGTH[event.kind])
-            times.append(event.time.timestamp())
-            if row not in deeds or STRENGTH[event.kind] >= STRENGTH[EventKind(deeds[row][1])]:
-                deeds[row] = (event.item, event.kind)
-        for item in request.items:
-            if (row := self.shelf.row(item)) is not None:
-                rows.append(row)
-                strengths.append(1.0)
-                times.append(request.time.timestamp())
-                deeds[row] = (item, FOCUS)
-        focus = [Event(id="", time=request.time, kind=EventKind.VIEW, item=item) for item in request.items]
-        return _Known(fold([0] * len(rows), rows, strengths, times, 1), trail_of([*events, *focus], self.shelf), deeds)
+    def _answers(self, requests: Sequence[Request], behaviour: Behaviour, width: int) -> Iterator[Answer]:
+        began = time.perf_counter()
+        asked = [self._asked(request, width) for request in requests]
+        told = [one for one in asked if one.person.known]
+        order = self._order(told, behaviour) if told else None
+        place = 0
+        for one in asked:
+            if order is not None and one.person.known:
+                yield self._cut(one, order, place, behaviour, began)
+                place += 1
+            else:
+                yield self._welcomed(one, behaviour, began)
+            began = time.perf_counter()
 
-    def _tastes(self, request: Request) -> list[Event]:
-        """The latest events that say something about taste, oldest first."""
-        if not (request.customer or request.session):
-            return []
-        limit = self.settings.history
-        recent = self._recent(request.customer, request.session, _LOOK_BACK * limit)
-        return [event for event in recent if event.item and event.kind in STRENGTH][-limit:]
+    def _order(self, told: Sequence[_Asked], behaviour: Behaviour) -> Order:
+        pushes: Floats | None = None
+        if any(one.push.amounts for one in told):
+            nothing = np.zeros(len(told[0].mask), dtype=np.float32)
+            pushes = np.stack([nothing if (total := one.push.total) is None else total for one in told])
+        histories = joined([one.person.history for one in told])
+        trails = chained([one.person.trail for one in told])
+        return ordered(behaviour, histories, trails, self.shelf, np.stack([one.mask for one in told]), pushes)
 
-    def _allowed(self, request: Request, history: Histories, width: int) -> Mask:
+    def _asked(self, request: Request, width: int) -> _Asked:
+        events: Sequence[Event] = ()
+        if request.customer or request.session:
+            limit = self.settings.history
+            recent = self._recent(request.customer, request.session, _LOOK_BACK * limit)
+            events = [event for event in recent if event.item and event.kind in STRENGTH][-limit:]
+        who = person(request, events, self.shelf)
+        push = self._pusher.push(who, width, self.behaviour.complements)
+        return _Asked(who, push, self._allowed(who, push, width))
+
+    def _allowed(self, who: Person, push: Push, width: int) -> Mask:
+        request, history = who.request, who.history
         mask = self.shelf.allowed(request.filters)[:width]
         mask &= self.shelf.showable()[:width]
-        away = [self.shelf.rows(request.items), history.rows[history.strengths < 0]]
+        away = [who.focus, history.rows[history.strengths < 0], push.vetoed]
         if request.customer and not self.settings.repeat_purchases:
             away.append(self.shelf.rows(self._bought(request.customer)))
         for rows in away:
             mask[rows[rows < width]] = False
         return mask
 
-    def _preferred(self, request: Request, behaviour: Behaviour, person: _Known, mask: Mask, began: float) -> Answer:
-        """By the learnt ranker."""
-        judged = preferred(behaviour, person.history, person.trail, self.shelf, mask)
-        total = int(mask.sum())
-        page = self._best(judged.order, min(request.offset + request.limit, total))[request.offset :]
-        hits = [Hit(item=self.shelf.item(int(row)).id, score=float(judged.order[row])) for row in page]
-        if request.explain and len(page):
-            tried, falls = effects(behaviour, person.history, person.trail, self.shelf, mask, judged, page)
-            hits = [
-                replace(
-                    hit,
-                    reasons=self._held(behaviour, person, tried, falls[:, place], row, len(mask)),
-                    contributions=contributions(behaviour, judged, row),
-                )
-                for place, (hit, row) in enumerate(zip(hits, page.tolist(), strict=True))
-            ]
-        return Answer(
-            request=request, hits=tuple(hits), total=total, model=self.model, seconds=time.perf_counter() - began
+    def _cut(self, asked: _Asked, order: Order, place: int, behaviour: Behaviour, began: float) -> Answer:
+        """The page of one customer."""
+        request, scores = asked.person.request, order.scores[place]
+        total = int(asked.mask.sum())
+        end = min(request.offset + request.limit, total)
+        if self._shaper.idle:
+            rows = self._best(scores, end)[request.offset :]
+            page = Page(rows, np.ones(len(rows)))
+        else:
+            ranked = self._best(scores, min(total, end + SHAPED))
+            page = self._shaper.page(asked.person, behaviour, ranked, scores[ranked])
+        judged: Judged | None = order.judged.one(place) if order.judged is not None and request.explain else None
+        why = (
+            self._explainer.why(asked.person, asked.push, behaviour, scores, page.rows, judged, _taken(order, place))
+            if request.explain and len(page.rows)
+            else [((), {})] * len(page.rows)
         )
+        hits = tuple(
+            Hit(
+                item=self.shelf.item(row).id,
+                score=float(scores[row]),
+                propensity=chance,
+                reasons=reasons,
+                contributions=parts,
+            )
+            for row, chance, (reasons, parts) in zip(page.rows.tolist(), page.propensities.tolist(), why, strict=True)
+        )
+        return Answer(request=request, hits=hits, total=total, model=self.model, seconds=time.perf_counter() - began)
 
-    def _held(
-        self, behaviour: Behaviour, person: _Known, tried: Rows, falls: Floats, row: int, width: int
-    ) -> tuple[Reason, ...]:
-        """Reasons whose evidence the hit's score hangs on, the heaviest first; else what holds for everybody."""
-        told: list[Reason] = []
-        carried = behaviour.carried(person.history, np.array([row], dtype=np.int64), width)
-        for place in np.argsort(-falls, kind="stable")[:_REASONS].tolist():
-            entry = int(tried[place])
-            if falls[place] <= 0 or (told and falls[place] < _SLIGHT * falls.max()):
-                break
-            amounts = {name: float(amount[entry, 0]) for name, amount in carried.items() if name not in STANDING}
-            source = max(amounts, key=lambda name: amounts[name]) if amounts else ""
-            told.append(self._because(source if amounts.get(source, 0) > 0 else "next", entry, row, behaviour, person))
-        return tuple(told) or (plain("popular" if self._standing(behaviour, width)[row] > 0 else "explore"),)
-
-    def _blended(
-        self, request: Request, behaviour: Behaviour, person: _Known, scores: Floats, mask: Mask, began: float
-    ) -> Answer:
-        """By the weighted sum of the sources, float32 (rows,), where no ranker was learnt."""
+    def _welcomed(self, asked: _Asked, behaviour: Behaviour, began: float) -> Answer:
+        request, mask = asked.person.request, asked.mask
         width = len(mask)
-        order = scores + _TIE * self._standing(behaviour, width)
-        order[~mask] = -np.inf
-        total = int(mask.sum())
-        page = self._best(order, min(request.offset + request.limit, total))[request.offset :]
-        hits = [Hit(item=self.shelf.item(int(row)).id, score=float(scores[row])) for row in page]
-        if request.explain and len(page):
-            hits = self._explained(hits, page, behaviour, person, width)
-        return Answer(
-            request=request, hits=tuple(hits), total=total, model=self.model, seconds=time.perf_counter() - began
-        )
-
-    def _welcomed(self, request: Request, behaviour: Behaviour, mask: Mask, began: float) -> Answer:
         codes = self.shelf.languages.known([request.language]) if request.language else []
-        foreign = (
-            ~np.isin(self.shelf.language_codes[: len(mask)], [0, *codes]) if codes else np.zeros(len(mask), np.bool_)
-        )
-        standing = self._standing(behaviour, len(mask)) * np.where(foreign, np.float32(0.3), np.float32(1))
-        evidence = behaviour.evidence_of(len(mask))[0]
-        fresh = behaviour.standing("new", len(mask))
-        places = welcome(request, standing, fresh, evidence, mask, self._order(len(mask)))
+        foreign = ~np.isin(self.shelf.language_codes[:width], [0, *codes]) if codes else np.zeros(width, np.bool_)
+        fresh = behaviour.standing("new", width)
+        popular = behaviour.popular_in(self._segments(request), width)
+        standing = (popular + fresh) * np.where(foreign, np.float32(0.3), np.float32(1))
+        pushed = asked.push.total
+        if pushed is not None:
+            standing = standing + pushed
+        evidence = behaviour.evidence_of(width)[0]
         hits = tuple(
             Hit(
                 item=self.shelf.item(place.row).id,
                 score=place.score,
                 propensity=place.propensity,
-                reasons=self._greeting(place, float(fresh[place.row])) if request.explain else (),
-                contributions={"popular": place.score - float(fresh[place.row]), "new": float(fresh[place.row])}
+                reasons=(
+                    asked.push.reasons(place.row, asked.person, self.shelf)
+                    or greeting(float(fresh[place.row]), place.score, explored=place.explored)
+                )
+                if request.explain
+                else (),
+                contributions=_parts(asked.push, place.row, place.score, float(fresh[place.row]))
                 if request.explain
                 else {},
             )
-            for place in places
+            for place in welcome(request, standing, fresh, evidence, mask, self._shuffle(width))
         )
         return Answer(
             request=request,
@@ -266,59 +293,39 @@ class RecommendTask:
             seconds=time.perf_counter() - began,
         )
 
-    @staticmethod
-    def _greeting(place: Place, fresh: float) -> tuple[Reason, ...]:
-        if fresh > place.score / 2 and fresh > 0:
-            return (plain("new"),)
-        return (plain("explore" if place.explored else "popular"),)
-
-    def _explained(self, hits: list[Hit], page: Rows, behaviour: Behaviour, person: _Known, width: int) -> list[Hit]:
-        carried = behaviour.carried(person.history, page, width)
-        return [
-            Hit(
-                item=hit.item,
-                score=hit.score,
-                propensity=hit.propensity,
-                reasons=tuple(
-                    plain(part.source)
-                    if part.entry is None
-                    else self._because(part.source, part.entry, row, behaviour, person)
-                    for part in carriers(carried, place, standing=STANDING)
-                ),
-                contributions=self._shares(behaviour, carried, place, hit.score),
+    def _first(self, request: Request, missing: str) -> int:
+        """Row of the first item in focus."""
+        if not request.items:
+            raise InputError(missing, where="items", cure="Name one item id.")
+        row = self.shelf.row(request.items[0])
+        if row is None or self.shelf.items[row] is None:
+            raise NotFoundError(
+                f"There is no item {request.items[0]!r}.", where="items", cure="Use an id of the catalogue."
             )
-            for place, (hit, row) in enumerate(zip(hits, page.tolist(), strict=True))
-        ]
-
-    @staticmethod
-    def _shares(behaviour: Behaviour, carried: Mapping[str, Floats], place: int, score: float) -> dict[str, float]:
-        """What each source adds to a score; the sequence model, which no item carries alone, has the rest."""
-        shares = {source: float(amounts[:, place].sum()) for source, amounts in carried.items()}
-        if behaviour.next is not None and "next" in behaviour.parameters.blend.active:
-            shares["next"] = score - sum(shares.values())
-        return shares
-
-    def _because(self, source: str, entry: int, row: int, behaviour: Behaviour, person: _Known) -> Reason:
-        behind = int(person.history.rows[entry])
-        item = self.shelf.items[behind]
-        name, kind = person.deeds[behind]
-        deed = Deed(name, item.title if item else name, kind)
-        words = behaviour.sources["words"]
-        if source != "words" or not isinstance(words, WordNeighbours):
-            return because(source, deed)
-        written = dict(spelt(self.shelf.item(row).text))
-        return because(source, deed, [written.get(term, term) for term in words.shared(behind, row)])
-
-    def _standing(self, behaviour: Behaviour, width: int) -> Floats:
-        return behaviour.standing("popular", width) + behaviour.standing("new", width)
+        return row
 
     def _best(self, order: Floats, count: int) -> Rows:
         """The `count` best rows, best first, ties in shuffled order: int64 (count,)."""
-        shuffled = self._order(len(order))
+        shuffled = self._shuffle(len(order))
         return shuffled[top(order[shuffled], count)]
 
-    def _order(self, width: int) -> Rows:
+    def _shuffle(self, width: int) -> Rows:
         shuffled = self._shuffled
         if len(shuffled) != width:
             shuffled = self._shuffled = np.random.default_rng([self._seed, width]).permutation(width)
         return shuffled
+
+
+def _row(push: Push) -> Floats | None:
+    total = push.total
+    return None if total is None else total[None]
+
+
+def _taken(order: Order, place: int) -> Floats | None:
+    return None if order.pushed is None else order.pushed[place]
+
+
+def _parts(push: Push, row: int, score: float, fresh: float) -> Mapping[str, float]:
+    """What a stranger's hit is made of."""
+    pushed = {name: float(amounts[row]) for name, amounts in push.amounts.items() if amounts[row]}
+    return {"popular": score - fresh - sum(pushed.values()), "new": fresh, **pushed}

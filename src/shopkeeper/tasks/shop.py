@@ -23,7 +23,6 @@ from shopkeeper.store.protocols import Changes, Store
 from shopkeeper.store.sessions import open_sessions
 from shopkeeper.store.writer import GroupWriter
 from shopkeeper.tasks.answers import SearchAnswer
-from shopkeeper.tasks.batching import answers
 from shopkeeper.tasks.floor import Floor, build_floor
 from shopkeeper.tasks.suggest import Suggestions
 
@@ -82,12 +81,16 @@ class Shop:
         return self._floor.recommend.answer(request)
 
     def recommend_all(self, requests: Sequence[Request]) -> list[Answer]:
-        """Recommend to many customers at once; see `batching.answers`."""
-        return answers(self._floor.recommend, requests)
+        """Recommend to many customers at once; see `RecommendTask.answers`."""
+        return self._floor.recommend.answers(requests)
 
     def similar(self, request: Request) -> Answer:
         """Items like the first of `request.items`; see `RecommendTask.similar`."""
         return self._floor.recommend.similar(request)
+
+    def bundle(self, request: Request) -> Answer:
+        """What goes with the first of `request.items`; see `RecommendTask.bundle`."""
+        return self._floor.recommend.bundle(request)
 
     def record(self, events: Sequence[Event]) -> int:
         """Write events; they are on disk when this returns, and the next request sees them. Returns how many were new."""

@@ -34,7 +34,7 @@ _PLAIN: Final = {
     "explore": ("Something different", "换个口味看看"),
     "again": ("You looked at this before", "您之前看过这件商品"),
 }
-_KIND: Final = {"together": "bought_together", "after": "bought_next", "meaning": "similar"}
+_KIND: Final = {"complements": "goes_with", "together": "bought_together", "after": "bought_next", "meaning": "similar"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def because(source: str, deed: Deed, words: Sequence[str] = ()) -> Reason:
     """A reason that names an item of the history.
 
     Args:
-        source: ``together``, ``after``, ``words``, ``meaning`` or ``again``.
+        source: ``together``, ``after``, ``complements``, ``words``, ``meaning`` or ``again``.
         deed: The item behind it and what the customer did with it.
         words: Words that both items share, for ``words``.
 
@@ -102,11 +102,13 @@ def because(source: str, deed: Deed, words: Sequence[str] = ()) -> Reason:
     if source == "again":
         return plain("again", (deed.item,))
     english, chinese = _DID.get(deed.kind, _LOOKED)
-    title = deed.title if len(deed.title) <= _TITLE else deed.title[: _TITLE - 1].rstrip() + "…"
+    title = _short(deed.title)
     if source == "together":
         texts = f"Customers who chose “{title}” chose this too", f"选择“{title}”的顾客也选择了它"
     elif source == "after":
         texts = f"Often chosen next, after “{title}”", f"选择“{title}”之后，顾客常接着选它"
+    elif source == "complements":
+        texts = f"Goes with “{title}”", f"与“{title}”搭配"
     elif source == "words" and words:
         texts = (
             f"Like “{title}”, which {english}: {', '.join(words)}",
@@ -117,7 +119,37 @@ def because(source: str, deed: Deed, words: Sequence[str] = ()) -> Reason:
     return Reason(kind=_KIND.get(source, source), evidence=(deed.item, *words), text={"en": texts[0], "zh": texts[1]})
 
 
+def met(deed: Deed, phrases: Mapping[str, str], evidence: Sequence[str]) -> Reason:
+    """A reason from the knowledge graph.
+
+    Args:
+        deed: The item of the history where the path begins.
+        phrases: What joins both, per language tag.
+        evidence: The nodes in between.
+    """
+    english, chinese = _DID.get(deed.kind, _LOOKED)
+    title = _short(deed.title)
+    return Reason(
+        kind="graph",
+        evidence=(deed.item, *evidence),
+        text={
+            "en": f"{phrases['en']}, as “{title}”, which {english}",
+            "zh": f"{phrases['zh']}（{chinese}“{title}”）",
+        },
+    )
+
+
+def asked(query: str) -> Reason:
+    """The item answers the words of the request."""
+    words = _short(query)
+    return Reason(kind="query", evidence=(query,), text={"en": f"Fits “{words}”", "zh": f"符合“{words}”"})
+
+
 def plain(kind: str, evidence: tuple[str, ...] = ()) -> Reason:
     """A reason that holds for everybody: ``popular``, ``new``, ``explore`` (or ``again``)."""
     english, chinese = _PLAIN[kind]
     return Reason(kind=kind, evidence=evidence, text={"en": english, "zh": chinese})
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _TITLE else text[: _TITLE - 1].rstrip() + "…"

@@ -10,8 +10,7 @@ from shopkeeper.ranking.blend import Blend, Part
 from shopkeeper.ranking.customer_features import NAMES
 from shopkeeper.ranking.ranker import Linear, Ranker
 from shopkeeper.records import EventKind, Item, Request
-from shopkeeper.tasks.batching import answers
-from shopkeeper.tasks.preferring import preferred
+from shopkeeper.tasks.ordering import ordered
 
 
 def ranker(**weights):
@@ -32,10 +31,10 @@ def shop(tmp_path):
 def test_the_ranker_orders_its_candidates_and_the_rest_stands_behind(shop):
     shop.task.behaviour.ranker = ranker(dearer=1.0)
     answer = shop.task.answer(Request(customer="c00", limit=100))
-    person = shop.task._person(Request(customer="c00"))
-    mask = shop.task._allowed(Request(customer="c00"), person.history, len(shop.shelf))
-    judged = preferred(shop.task.behaviour, person.history, person.trail, shop.shelf, mask)
-    count = int(judged.pool.valid.sum())
+    asked = shop.task._asked(Request(customer="c00"), len(shop.shelf))
+    mask = asked.mask
+    order = ordered(shop.task.behaviour, asked.person.history, asked.person.trail, shop.shelf, mask[None])
+    count = int(order.judged.pool.valid.sum())
     prices = [shop.shelf.item(shop.shelf.row(item)).price for item in ids(answer)]
     assert prices[:count] == sorted(prices[:count], reverse=True)
     assert [hit.score for hit in answer.hits] == sorted((hit.score for hit in answer.hits), reverse=True)
@@ -97,7 +96,7 @@ def test_without_a_ranker_the_blend_serves_the_sequence_model_it_was_tuned_with(
     assert answer.hits[0].contributions["next"] > 50
     assert shop.task.without(request, "kitchen-02", [wanted])[0] < answer.hits[0].score
     plain = Request(session="fresh", limit=4)
-    assert [hit.item for hit in answers(shop.task, [plain])[0].hits] == ids(answer)
+    assert [hit.item for hit in shop.task.answers([plain])[0].hits] == ids(answer)
 
 
 def test_untouched_items_gain_what_was_tuned(shop):
