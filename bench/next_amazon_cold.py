@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,8 @@ from bench.next_amazon import encode, fill
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.next_items import Split, measures, ranks
 from shopkeeper.recipes.behaviour import learn
-from shopkeeper.recipes.moments import Moment, moments
-from shopkeeper.retrieval.shelf import Mask, Shelf
+from shopkeeper.recipes.moments import moments
+from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.behaviour import Behaviour, fit
@@ -48,7 +47,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7, set: str = "beauty") 
             store.close()
         width = len(shelf)
         hidden = np.random.default_rng(seed).random(width) < _HIDDEN
-        validation, test = (_without(moment, hidden) for moment in whole)
+        validation, test = (moment.without(np.flatnonzero(hidden)) for moment in whole)
         split = test.split
         new = hidden[split.targets]
         plain = learn(*whole, shelf, vectors, settings)
@@ -82,9 +81,3 @@ def _alone(behaviour: Behaviour, name: str, split: Split, width: int) -> NDArray
         "recall@10"
     ]
 
-
-def _without(moment: Moment, hidden: Mask) -> Moment:
-    split = moment.split
-    learn, past = (part.keep(~hidden[part.rows]) for part in (split.learn, split.past))
-    kept = replace(split, learn=learn, past=past)  # what they own stays out, hidden or not
-    return Moment(kept, moment.learn.keep(~hidden[moment.learn.rows]), moment.past.keep(~hidden[moment.past.rows]))

@@ -42,6 +42,15 @@ def curves(file: Path, lines: Mapping[str, Sequence[float]], across: str, up: st
     _write(figure, file)
 
 
+def lines(file: Path, drawn: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str) -> None:
+    """One line a way of doing something, through its points (across, up)."""
+    figure, axes = _page(across, up)
+    for name, points in drawn.items():
+        axes.plot([x for x, _ in points], [y for _, y in points], marker="o", label=name)
+    axes.legend(frameon=False, fontsize=8)
+    _write(figure, file)
+
+
 def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return one != other and one[0] <= other[0] and one[1] >= other[1]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -10,7 +10,7 @@ import polars as pl
 from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.next_items import Split, split_last, split_time
 from shopkeeper.retrieval.histories import read
-from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.trails import Ints, Trails, read_trails
 
 
@@ -31,6 +31,14 @@ class Moment:
     def take(self, users: Ints) -> Moment:
         """The same moment for some of the users, each at most once."""
         return Moment(self.split.take(users), self.learn, self.past.take(users))
+
+    def without(self, rows: Rows) -> Moment:
+        """The same moment, had nobody ever touched the items at `rows`; they can still be what comes next."""
+        split = self.split
+        learn, past = (part.keep(~np.isin(part.rows, rows)) for part in (split.learn, split.past))
+        kept = replace(split, learn=learn, past=past)  # what they own stays out all the same
+        trails = (part.keep(~np.isin(part.rows, rows)) for part in (self.learn, self.past))
+        return Moment(kept, *trails)
 
 
 def moments(frame: pl.DataFrame, shelf: Shelf, protocol: str) -> tuple[Moment, Moment]:

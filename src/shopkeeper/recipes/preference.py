@@ -1,8 +1,10 @@
 """Teaching the ranker of recommendation: which of a customer's candidates they took next, cross-fitted over customers.
 
 The sources are fitted on what came before, so none of them has seen the answers; every customer is then judged by a ranker
-that was taught on others. Items that nobody had touched teach nothing, neither as right nor as wrong answers; how far they are
-lifted among the others is tuned afterwards, so that new items live as often as customers want new ones.
+that was taught on others. Items that nobody had touched yet teach nothing, neither as right nor as wrong answers. What is to
+be expected of them is learnt from items that are forgotten on purpose: for some customers the sources are fitted once more
+without a tenth of the items (as in Volkovs, Yu and Poutanen 2017, "DropoutNet"). How far untouched items are lifted among the others
+is tuned afterwards, so that new items live as often as customers want new ones.
 """
 
 from __future__ import annotations
@@ -88,6 +90,16 @@ class Choices:
         """Share of what was taken that is among the candidates."""
         return float(self.taken.sum() / max(self.wanted.sum(), 1))
 
+    def and_(self, others: Choices) -> Choices:
+        """These customers, and then the others."""
+        return Choices(
+            np.concatenate([self.indptr, self.indptr[-1] + others.indptr[1:]]),
+            np.concatenate([self.table, others.table]),
+            np.concatenate([self.taken, others.taken]),
+            np.concatenate([self.touched, others.touched]),
+            np.concatenate([self.wanted, others.wanted]),
+        )
+
     def take(self, customers: NDArray[np.int64]) -> Choices:
         """Some of the customers, in that order."""
         places = [np.arange(self.indptr[c], self.indptr[c + 1]) for c in customers.tolist()]
@@ -126,7 +138,9 @@ class Learnt:
     untouched: float
 
 
-def choices(behaviour: Behaviour, split: Split, trails: Trails | None, shelf: Shelf) -> Choices:
+def choices(
+    behaviour: Behaviour, split: Split, trails: Trails | None, shelf: Shelf, evidence: Floats | None = None
+) -> Choices:
     """Candidates of the customers of a split, with their features.
 
     Args:
@@ -134,13 +148,15 @@ def choices(behaviour: Behaviour, split: Split, trails: Trails | None, shelf: Sh
         split: Who took what.
         trails: Of the same customers, for the sequence model.
         shelf: The items.
+        evidence: float32 (rows,), by which an item counts as touched; the behaviour's own when None.
     """
     parts = []
+    if evidence is None:
+        evidence = behaviour.evidence_of(len(shelf))[0]
     for users, pool, table in blocks(behaviour, split, trails, shelf):
         part = split.take(users)
         target = np.zeros((len(users), len(shelf)), dtype=np.bool_)
         target[part.users, part.targets] = True
-        evidence = behaviour.evidence_of(len(shelf))[0]
         valid = pool.valid
         taken = np.take_along_axis(target, pool.rows, axis=1)
         parts.append((valid.sum(axis=1), table[valid], taken[valid], pool.per(evidence)[valid] > 0, part.wanted))
@@ -176,15 +192,38 @@ def read(behaviour: Behaviour, part: Split, trails: Trails | None, shelf: Shelf,
     return pool, customer_features(pool, judged, part.past, shelf)
 
 
-def learn_preference(found: Choices, seed: int = 0) -> Learnt:
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """Some of the customers once more, with items forgotten on purpose.
+
+    Attributes:
+        choices: Their candidates by sources that had never seen the forgotten items, which count as touched here.
+        customers: int64 (n,), who they are among the customers of the other choices.
+    """
+
+    choices: Choices
+    customers: NDArray[np.int64]
+
+    def teach(self, chosen: Choices, with_: NDArray[np.bool_]) -> Choices:
+        """`chosen`, and those of these customers for whom `with_`, bool (customers,), holds."""
+        return chosen.and_(self.choices.take(np.flatnonzero(with_[self.customers])))
+
+
+def learn_preference(found: Choices, seed: int = 0, forgotten: Forgotten | None = None) -> Learnt:
     """Try a linear ranker and trees, cross-fitted over customers, and keep the best if it beats the blend.
 
     Args:
         found: Validation customers; never the test.
         seed: Of the folds and of learning.
+        forgotten: Teaches what to expect of items that nobody has touched.
     """
     blend = found.ndcg(found.table[:, NAMES.index("blend")])
     fold = np.random.default_rng(seed).permutation(len(found)) % FOLDS
+
+    def taught(customers: NDArray[np.bool_]) -> Choices:
+        chosen = found.take(np.flatnonzero(customers))
+        return chosen if forgotten is None else forgotten.teach(chosen, customers)
+
     kinds: dict[str, Callable[[Choices], Ranker]] = {
         "linear": lambda part: Ranker(linear=_linear(part, seed)),
         "trees": lambda part: Ranker(trees=_trees(part, seed)),
@@ -195,13 +234,14 @@ def learn_preference(found: Choices, seed: int = 0) -> Learnt:
     for kind, teach in kinds.items():
         scores = np.zeros(len(found.table), dtype=np.float32)
         for number in range(FOLDS):
-            ranker = teach(found.take(np.flatnonzero(fold != number)))
+            ranker = teach(taught(fold != number))
             own = fold[owner] == number
             scores[own] = ranker.margin(found.table[own])
         lifts[kind], values[kind] = _lifted(found, scores)
     best = max(values, key=lambda kind: values[kind].mean())
     better = values[best].mean() > blend.mean()
-    return Learnt(kinds[best](found) if better else None, blend, values[best], best, lifts[best])
+    everybody = np.ones(len(found), dtype=np.bool_)
+    return Learnt(kinds[best](taught(everybody)) if better else None, blend, values[best], best, lifts[best])
 
 
 def places(behaviour: Behaviour, split: Split, trails: Trails | None, shelf: Shelf) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The questions of /v1: search, suggest, recommend, similar."""
+"""The questions of /v1: search, suggest, recommend, similar, home, bundle."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from shopkeeper.errors import NotFoundError
 from shopkeeper.serving.auth import Scope
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.gate import needs
+from shopkeeper.serving.home_schemas import BundleIn, HomeIn, HomeOut
 from shopkeeper.serving.problems import request_id_of
 from shopkeeper.serving.replies import AnswerOut, Json, answer_document
 from shopkeeper.serving.schemas import (
@@ -73,6 +74,13 @@ _RECOMMEND = {
     "customer": {"summary": "For a customer", "value": {"customer": "c-17", "session": "s-1", "limit": 12}},
     "basket": {"summary": "For a basket", "value": {"session": "s-1", "items": ["sku-100", "sku-7"]}},
 }
+_HOME = {
+    "customer": {
+        "summary": "For a customer",
+        "value": {"customer": "c-17", "session": "s-1", "language": "en", "limit": 8},
+    }
+}
+_BUNDLE = {"item": {"summary": "With this one", "value": {"item": "sku-100", "session": "s-1", "limit": 3}}}
 _SIMILAR = {"item": {"summary": "Like this one", "value": {"item": "sku-100", "limit": 8}}}
 
 
@@ -130,6 +138,26 @@ async def similar_by_body(request: Request, body: Annotated[SimilarIn, Body(open
     return await _similar(request, body)
 
 
+@router.post("/bundle", responses=_ANSWER, summary="What goes with it")
+async def bundle(request: Request, body: Annotated[BundleIn, Body(openapi_examples=_BUNDLE)]) -> Json:
+    """Items that complete one item, best first: what is bought with it, not what could be bought instead."""
+    desk = desk_of(request)
+    _known(desk, body.item)
+    asked = request_record(body, desk.shop.settings.recommend.limit, request_id_of(request))
+    return await desk.run(lambda: _document(desk, desk.bundle(asked), details=body.details))
+
+
+@router.post("/home", responses={200: {"model": HomeOut}}, summary="Home page")
+async def home(request: Request, body: Annotated[HomeIn, Body(openapi_examples=_HOME)]) -> Json:
+    """The home page as shelves for one visitor: what they left, what is for them, what is popular, new or due again.
+
+    No item stands on it twice. Each shelf is an answer with a `request` of its own, to be sent back with clicks on it.
+    """
+    desk = desk_of(request)
+    asked = body.record(desk.shop.settings.recommend.limit, request_id_of(request))
+    return await desk.run(lambda: _shelves(desk, asked, details=body.details))
+
+
 async def _search(request: Request, body: SearchIn) -> Json:
     desk = desk_of(request)
     asked = request_record(body, desk.shop.settings.search.limit, request_id_of(request))
@@ -138,10 +166,25 @@ async def _search(request: Request, body: SearchIn) -> Json:
 
 async def _similar(request: Request, body: SimilarIn) -> Json:
     desk = desk_of(request)
-    if desk.shop.shelf.row(body.item) is None:
-        raise NotFoundError("There is no such item.", where="item", cure="Add it with POST /v1/items first.")
+    _known(desk, body.item)
     asked = request_record(body, desk.shop.settings.recommend.limit, request_id_of(request))
     return await desk.run(lambda: _document(desk, desk.similar(asked), details=body.details))
+
+
+def _known(desk: Desk, item: str) -> None:
+    if desk.shop.shelf.row(item) is None:
+        raise NotFoundError("There is no such item.", where="item", cure="Add it with POST /v1/items first.")
+
+
+def _shelves(desk: Desk, asked: records.Request, *, details: bool) -> Json:
+    page = desk.home(asked)
+    names = [hit.item for shelf in page for hit in shelf.answer.hits]
+    items = desk.shop.store.catalogue.get(names) if details else None
+    shelves = [
+        {"kind": shelf.kind, "title": shelf.title, "about": shelf.about, **answer_document(shelf.answer, items)}
+        for shelf in page
+    ]
+    return Json({"request": asked.id, "shelves": shelves})
 
 
 def _found(desk: Desk, answer: SearchAnswer, *, details: bool) -> Json:

@@ -15,6 +15,7 @@ from shopkeeper.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
     from shopkeeper.tasks.answers import SearchAnswer
+    from shopkeeper.tasks.shelves import HomeShelf
     from shopkeeper.tasks.shop import Shop
 
 P = ParamSpec("P")
@@ -52,6 +53,17 @@ class Desk:
     def similar(self, request: Request) -> Answer:
         """Find similar items; what is shown is logged."""
         return self._answered("similar", self.shop.similar(request))
+
+    def bundle(self, request: Request) -> Answer:
+        """Find what completes an item; what is shown is logged."""
+        return self._answered("bundle", self.shop.bundle(request))
+
+    def home(self, request: Request) -> tuple[HomeShelf, ...]:
+        """Lay out the home page; each shelf is logged as what it is."""
+        page = self.shop.home(request)
+        for shelf in page:
+            self._answered("home", shelf.answer)
+        return page
 
     def record(self, events: Sequence[Event]) -> int:
         """Write events; they are on disk when this returns. Returns how many were new."""

@@ -1,4 +1,4 @@
-"""What goes into the shop through /v1: products and events."""
+"""What goes into the shop through /v1: products, events, and who waits for what."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from shopkeeper.records import Event
 from shopkeeper.serving.api import desk_of
 from shopkeeper.serving.auth import Scope
 from shopkeeper.serving.gate import needs
+from shopkeeper.serving.home_schemas import EndedOut, WaitIn, WaitOut
 from shopkeeper.serving.problems import Problem, fault_of, request_id_of
 from shopkeeper.serving.replies import ChangesOut, EventsOut, Json, item_document
 from shopkeeper.serving.schemas import EventIn, Id, ItemDoc, ItemsIn
@@ -48,6 +49,7 @@ _EVENTS = {
         {"id": "e-2", "kind": "purchase", "customer": "c-17", "item": "sku-100", "value": 39.9, "quantity": 1},
     ]
 }
+_WAIT = {"wait": {"summary": "Tell c-17", "value": {"customer": "c-17", "item": "sku-100", "days": 60}}}
 _EVENTS_BODY: dict[str, Any] = {
     "required": True,
     "content": {
@@ -150,6 +152,40 @@ async def post_events(request: Request, strict: bool = False) -> Response:
         return problem.response(request_id_of(request))
     new = await desk.run(desk.record, events) if events else 0
     return Json({"accepted": new, "repeated": len(events) - new, "rejected": rejected})
+
+
+@router.post(
+    "/waits",
+    tags=["behaviour"],
+    dependencies=needs(Scope.EVENTS),
+    responses={200: {"model": WaitOut}},
+    summary="Wait for an item",
+)
+async def post_wait(request: Request, body: Annotated[WaitIn, Body(openapi_examples=_WAIT)]) -> Response:
+    """Let a customer wait for an item that is sold out; `shopkeeper mail back-in-stock` lists who is to be told.
+
+    Waiting twice is waiting once, until the later of the two ends. 409 when the item can be bought now.
+    """
+    desk = desk_of(request)
+    item = (await desk.run(desk.shop.store.catalogue.get, [body.item])).get(body.item)
+    if item is not None and item.showable:
+        problem = Problem(409, "The item can be bought now.", "body.item", "Nobody needs to wait for it.")
+        return problem.response(request_id_of(request))
+    made = await desk.run(lambda: desk.shop.store.waiting.wait(body.customer, body.item, days=body.days))
+    return Json({name: getattr(made, name) for name in WaitOut.model_fields})
+
+
+@router.delete(
+    "/waits",
+    tags=["behaviour"],
+    dependencies=needs(Scope.EVENTS),
+    responses={200: {"model": EndedOut}},
+    summary="Wait no longer",
+)
+async def delete_wait(request: Request, customer: Annotated[Id, Query()], item: Annotated[Id, Query()]) -> Json:
+    """Let a customer wait no longer; `removed` is false when they did not."""
+    desk = desk_of(request)
+    return Json({"removed": await desk.run(desk.shop.store.waiting.cancel, customer, item)})
 
 
 async def _remove(request: Request, identifiers: Sequence[str]) -> Json:

@@ -223,8 +223,9 @@ class SuggestQuery(Strict):
 
 
 class RecommendIn(_Asked):
-    """What to recommend for: a customer, a session, items in focus (a basket), or nobody in particular."""
+    """What to recommend for: a customer, a session, items in focus (a basket), a sentence, or nobody in particular."""
 
+    query: Query = Field(default="", description="What is wanted, in words: a sentence, or the title of the page somebody came from.")
     items: list[Id] = Field(default=[], max_length=200)
     filters: FiltersIn = FiltersIn()
 
@@ -250,7 +251,7 @@ def request_record(body: SearchIn | RecommendIn | SimilarIn, limit: int, request
         items = tuple(body.items)
     return Request(
         id=request_id,
-        query=body.query if isinstance(body, SearchIn) else "",
+        query="" if isinstance(body, SimilarIn) else body.query,
         stars=body.stars if isinstance(body, SearchIn) else None,
         ignore=tuple(body.ignore) if isinstance(body, SearchIn) else (),
         items=items,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import numpy as np
 
@@ -18,12 +19,14 @@ from shopkeeper.records import Answer, Event, EventKind, Item, Request
 from shopkeeper.retrieval.histories import STRENGTH
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
-from shopkeeper.store.database import open_store
-from shopkeeper.store.protocols import Changes, Store
+from shopkeeper.store.database import SqlStore, open_store
+from shopkeeper.store.protocols import Changes
 from shopkeeper.store.sessions import open_sessions
 from shopkeeper.store.writer import GroupWriter
 from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.floor import Floor, build_floor
+from shopkeeper.tasks.replenishment import Replenishment
+from shopkeeper.tasks.shelves import HomeShelf, shelves
 from shopkeeper.tasks.suggest import Suggestions
 
 _REFIT_SHARE, _REFIT_LEAST = 0.02, 200
@@ -38,7 +41,7 @@ class Shop:
         store: The truth; closed with the shop.
     """
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: SqlStore) -> None:
         self.settings = settings
         self.store = store
         self.registry = Registry(settings.bundles)
@@ -47,6 +50,7 @@ class Shop:
         self._sessions = open_sessions(settings.sessions.url, store.events, settings.name)
         self._bought: defaultdict[str, set[str]] = defaultdict(set)
         self._note_purchases(self._past_purchases())
+        self._replenishment = self._rhythms()
         self._floor = self._build()
 
     @property
@@ -91,6 +95,10 @@ class Shop:
     def bundle(self, request: Request) -> Answer:
         """What goes with the first of `request.items`; see `RecommendTask.bundle`."""
         return self._floor.recommend.bundle(request)
+
+    def home(self, request: Request) -> tuple[HomeShelf, ...]:
+        """The home page for a visitor; see `shelves.shelves`."""
+        return shelves(self, request, self._sessions.recent, self._due)
 
     def record(self, events: Sequence[Event]) -> int:
         """Write events; they are on disk when this returns, and the next request sees them. Returns how many were new."""
@@ -145,6 +153,7 @@ class Shop:
     def reload(self) -> None:
         """Build everything anew from the store and the live models, aside, and swap it in."""
         with self._writing:
+            self._replenishment = self._rhythms()
             self._floor = self._build()
 
     def close(self) -> None:
@@ -158,6 +167,14 @@ class Shop:
         return build_floor(
             self.settings, self.store, self.registry, self._sessions.recent, lambda customer: bought.get(customer, ())
         )
+
+    def _rhythms(self) -> Replenishment:
+        return Replenishment(self.store.events.frame(kinds=[EventKind.PURCHASE]))
+
+    def _due(self, customer: str, moment: datetime) -> list[str]:
+        kinds = (EventKind.PURCHASE, EventKind.RETURN)
+        past = self.store.events.tail(customer=customer, kinds=kinds)
+        return self._replenishment.due([event for _, event in past], moment)
 
     def _past_purchases(self) -> Iterable[Event]:
         return (event for _, event in self.store.events.scan(kinds=[EventKind.PURCHASE]))

@@ -1,24 +1,24 @@
-"""What visitors do: basket, practice checkout, not interested, start afresh, act as a customer."""
+"""What visitors do: basket, checkout, not interested, waiting for an item, start afresh, act as a customer."""
 
 from __future__ import annotations
 
 import math
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from shopkeeper.errors import ForbiddenError, InputError, NotFoundError
-from shopkeeper.records import EventKind, Item
+from shopkeeper.records import EventKind, Filters, Item
 from shopkeeper.serving.auth import Limiter
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.replies import Json
 from shopkeeper.web.i18n import translator
-from shopkeeper.web.pages import totals
 from shopkeeper.web.route import PageRoute, check_origin, check_pace, page
+from shopkeeper.web.shelving import totals
 from shopkeeper.web.view import ShelfView, cards, items_of, render
 from shopkeeper.web.visits import CUSTOMER, SESSION, Visit, answered_request, trail
 
@@ -29,6 +29,9 @@ Form = Mapping[str, str]
 _RATE, _BURST = 10.0, 60.0
 _MOST = 99
 _ROW = 6
+_TOGETHER = 10
+_COMPLETED = 2
+"""Bought items for which the thanks page shows what completes them."""
 
 
 @router.post("/basket/add")
@@ -36,6 +39,13 @@ async def add(request: Request) -> Response:
     """Put a piece in the basket."""
     form = await _form(request)
     return await page(request, lambda desk, visit: _noted(desk, visit, form, EventKind.CART))
+
+
+@router.post("/basket/bundle")
+async def add_bundle(request: Request) -> Response:
+    """Put an item and what goes with it in the basket, a piece of each."""
+    form = await _form(request)
+    return await page(request, lambda desk, visit: _together(desk, visit, form))
 
 
 @router.post("/basket/remove")
@@ -50,6 +60,20 @@ async def dismiss(request: Request) -> Response:
     """Not interested: it goes from the shelves, and less of its like comes."""
     form = await _form(request)
     return await page(request, lambda desk, visit: _noted(desk, visit, form, EventKind.DISMISS))
+
+
+@router.post("/wait")
+async def wait(request: Request) -> Response:
+    """Tell me when it is back."""
+    form = await _form(request)
+    return await page(request, lambda desk, visit: _waiting(desk, visit, form, begins=True))
+
+
+@router.post("/unwait")
+async def unwait(request: Request) -> Response:
+    """Do not tell me after all."""
+    form = await _form(request)
+    return await page(request, lambda desk, visit: _waiting(desk, visit, form, begins=False))
 
 
 @router.post("/checkout")
@@ -81,6 +105,7 @@ async def _form(request: Request) -> Form:
         raise HTTPException(429, "Too many clicks at once.", {"Retry-After": str(math.ceil(wait))})
     async with request.form(max_files=0, max_fields=20) as form:
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        fields["items"] = "\n".join(value for value in form.getlist("items") if isinstance(value, str))
     return {**fields, "as": "json" if "application/json" in request.headers.get("accept", "") else "page"}
 
 
@@ -97,10 +122,35 @@ def _noted(desk: Desk, visit: Visit, form: Form, kind: EventKind) -> Response:
     pieces = min(int(amount), _MOST) if amount.isascii() and amount.isdigit() and 0 < len(amount) < 4 else 1
     answered = answered_request(form.get("r", ""))
     desk.record([visit.event(kind, item=item.id, quantity=max(pieces, 1), request=answered)])
+    said = {EventKind.CART: "added", EventKind.DISMISS: "noted", EventKind.UNCART: "remove"}[kind]
+    return _done(desk, visit, form, said)
+
+
+def _together(desk: Desk, visit: Visit, form: Form) -> Response:
+    names = list(dict.fromkeys(form["items"].split("\n")))[:_TOGETHER]
+    found = [item for item in items_of(desk, names).values() if item.showable]
+    if not found:
+        raise NotFoundError("None of these can be bought.", where="items", cure="Look at similar items.")
+    answered = answered_request(form.get("r", ""))
+    desk.record([visit.event(EventKind.CART, item=item.id, request=answered) for item in found])
+    return _done(desk, visit, form, "added")
+
+
+def _waiting(desk: Desk, visit: Visit, form: Form, *, begins: bool) -> Response:
+    item = _item(desk, form)
+    if not visit.customer:
+        raise ForbiddenError("The shop can only tell customers whom it knows.", where="customer")
+    if not begins:
+        desk.shop.store.waiting.cancel(visit.customer, item.id)
+    elif not item.showable:  # else it came back while the page stood open, which the page will say
+        desk.shop.store.waiting.wait(visit.customer, item.id)
+    return _back(form)
+
+
+def _done(desk: Desk, visit: Visit, form: Form, said: str) -> Response:
+    """Back to the page, or for a script the number of pieces in the basket and what to say."""
     if form["as"] == "json":
-        t = translator(visit.language)
-        said = {EventKind.CART: "added", EventKind.DISMISS: "noted", EventKind.UNCART: "remove"}[kind]
-        return Json({"basket": trail(desk, visit).pieces, "said": t(said)})
+        return Json({"basket": trail(desk, visit).pieces, "said": translator(visit.language)(said)})
     return _back(form)
 
 
@@ -128,7 +178,6 @@ def _bought(desk: Desk, visit: Visit) -> Response:
             for place, (item, pieces) in enumerate(lines)
         ]
     )
-    answer = desk.recommend(visit.ask(items=tuple(item.id for item, _ in lines), limit=_ROW, surface="thanks"))
     return render(
         "thanks.html",
         desk,
@@ -138,8 +187,26 @@ def _bought(desk: Desk, visit: Visit) -> Response:
         lines=lines,
         totals=totals(lines),
         pieces_bought=sum(pieces for _, pieces in lines),
-        shelves=[ShelfView("next", translator(visit.language)("thanks_next"), cards(desk, answer, visit.language))],
+        shelves=_completing(desk, visit, [item for item, _ in lines]),
     )
+
+
+def _completing(desk: Desk, visit: Visit, bought: Sequence[Item]) -> list[ShelfView]:
+    """What completes the dearest of the things bought; where nothing is known to, what goes with all of them."""
+    t = translator(visit.language)
+    shown = [item.id for item in bought]
+    made: list[ShelfView] = []
+    for item in sorted(bought, key=lambda one: -(one.price or 0.0))[:_COMPLETED]:
+        filters = Filters(exclude=tuple(shown))
+        answer = desk.bundle(visit.ask(items=(item.id,), filters=filters, limit=_ROW, surface="thanks"))
+        if answer.hits:
+            shown += [hit.item for hit in answer.hits]
+            title = t("thanks_with", title=item.title)
+            made.append(ShelfView(f"with-{len(made)}", title, cards(desk, answer, visit.language)))
+    if made:
+        return made
+    answer = desk.recommend(visit.ask(items=tuple(shown), limit=_ROW, surface="thanks"))
+    return [ShelfView("next", t("thanks_next"), cards(desk, answer, visit.language))]
 
 
 def _forgotten(_desk: Desk, visit: Visit) -> Response:

@@ -25,13 +25,15 @@ from shopkeeper.web.listing import (
 )
 from shopkeeper.web.reading import reading, said
 from shopkeeper.web.route import PageRoute, page
+from shopkeeper.web.shelving import bundle_view, home_shelves, totals
 from shopkeeper.web.view import ShelfView, cards, items_of, product_path, render
-from shopkeeper.web.visits import Trail, Visit, answered_request, trail
+from shopkeeper.web.visits import Visit, answered_request, trail
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 _ROW = 12
 _SHORT = 6
+_BUNDLE = 2
 _REVIEWS = 20
 _CUSTOMERS = 24
 
@@ -61,57 +63,19 @@ async def basket(request: Request) -> Response:
 
 
 def _home(desk: Desk, visit: Visit) -> Response:
-    t, seen = translator(visit.language), trail(desk, visit)
-    known = bool(seen.steps or visit.customer)
-    mine = desk.recommend(visit.ask(limit=_ROW, surface="home-for-you"))
-    name, note = ("for_you", t("for_you_more")) if known else ("popular", "")
-    shelves = [_shelf(desk, visit, mine, name.replace("_", "-"), t(name), note)]
-    shown = [hit.item for hit in mine.hits]
-    if known:
-        shelves += _because(desk, visit, seen, shown)
-        popular = _browsed(desk, visit, "popular", shown)
-        shelves.append(_shelf(desk, visit, popular, "popular", t("popular"), more=Listing(sort="popular").href()))
-    new = _browsed(desk, visit, "newest", shown)
-    shelves.append(_shelf(desk, visit, new, "new", t("new"), more=Listing(sort="newest").href()))
+    page = desk.home(visit.ask(limit=_ROW))
+    facets = desk.shop.search(visit.ask(limit=1, explain=False)).facets
     return render(
         "home.html",
         desk,
         visit,
-        seen,
+        trail(desk, visit),
         here="/",
-        shelves=[shelf for shelf in shelves if shelf.cards],
-        departments=category_choices(new.facets.get("category", {}), ()),
-        known=known,
+        shelves=home_shelves(desk, page, visit.language),
+        departments=category_choices(facets.get("category", {}), ()),
+        known=any(shelf.kind == "for_you" for shelf in page),
         customers=_customers(desk),
     )
-
-
-def _browsed(desk: Desk, visit: Visit, sort: str, shown: list[str]) -> Answer:
-    """The whole shop in an order: what speaks the visitor's language when there is enough of it."""
-    speaking = Filters(languages=(visit.language, ""), exclude=tuple(shown))
-    enough = int(desk.shop.shelf.allowed(speaking).sum()) >= _SHORT
-    filters = speaking if enough else Filters(exclude=tuple(shown))
-    return desk.search(visit.ask(sort=sort, filters=filters, limit=_SHORT, surface=f"home-{sort}"))
-
-
-def _because(desk: Desk, visit: Visit, seen: Trail, shown: list[str]) -> list[ShelfView]:
-    behind = seen.lately or _last_viewed(desk, visit)
-    item = items_of(desk, [behind]).get(behind)
-    if item is None:
-        return []
-    filters = Filters(exclude=tuple(shown))
-    answer = desk.similar(
-        visit.ask(items=(item.id,), filters=filters, limit=_SHORT, surface="home-because", explain=False)
-    )
-    title = translator(visit.language)("because", title=item.title)
-    return [_shelf(desk, visit, answer, "because", title, more=product_path(item.id))]
-
-
-def _last_viewed(desk: Desk, visit: Visit) -> str:
-    if not visit.customer:
-        return ""
-    events = desk.shop.store.events.of_customer(visit.customer, 200)
-    return next((event.item for event in reversed(events) if event.kind is EventKind.VIEW), "")
 
 
 def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
@@ -179,7 +143,9 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
         raise NotFoundError("There is no such product.", where=name)
     desk.record(_looked_at(link, visit, item))
     seen = trail(desk, visit)
-    answer = desk.similar(visit.ask(items=(item.id,), limit=_SHORT, surface="product"))
+    with_it = desk.bundle(visit.ask(items=(item.id,), limit=_BUNDLE, surface="product-bundle"))
+    filters = Filters(exclude=tuple(hit.item for hit in with_it.hits))
+    answer = desk.similar(visit.ask(items=(item.id,), filters=filters, limit=_SHORT, surface="product"))
     reviews = [
         passage for passage in desk.shop.store.words.of_item(item.id, _REVIEWS) if passage.kind is PassageKind.REVIEW
     ]
@@ -191,6 +157,8 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
         here=product_path(item.id),
         item=item,
         in_basket=item.id in seen.basket,
+        bundle=bundle_view(desk, item, with_it, visit.language),
+        waits=waits(desk, visit, item),
         reviews=reviews,
         rating=_mean_rating(reviews),
         shelves=[_shelf(desk, visit, answer, "similar", translator(visit.language)("similar"))],
@@ -230,19 +198,17 @@ def _basket(desk: Desk, visit: Visit) -> Response:
     return render("basket.html", desk, visit, seen, here="/basket", lines=lines, totals=totals(lines), shelves=shelves)
 
 
-def totals(lines: list[tuple[Item, int]]) -> list[tuple[float, str]]:
-    """Sums by currency of the lines whose price is known."""
-    sums: dict[str, float] = {}
-    for item, pieces in lines:
-        if item.price is not None:
-            sums[item.currency] = sums.get(item.currency, 0.0) + item.price * pieces
-    return [(amount, currency) for currency, amount in sums.items()]
-
-
 def _shelf(
     desk: Desk, visit: Visit, answer: Answer, name: str, title: str, note: str = "", more: str = ""
 ) -> ShelfView:
     return ShelfView(name, title, cards(desk, answer, visit.language), note, more)
+
+
+def waits(desk: Desk, visit: Visit, item: Item) -> bool | None:
+    """Does the visitor wait for an item that is sold out? None where nobody could be told."""
+    if item.showable or not visit.customer:
+        return None
+    return any(wait.item == item.id for wait in desk.shop.store.waiting.of_customer(visit.customer))
 
 
 def _mean_rating(reviews: list[Passage]) -> float | None:

@@ -78,6 +78,25 @@ for (const link of document.querySelectorAll("[data-thumb]")) {
   });
 }
 
+// Shelves that are longer than the window can be leafed through.
+for (const rail of document.querySelectorAll("[data-rail]")) {
+  const [back, on] = [["‹", rail.dataset.earlier, -1], ["›", rail.dataset.later, 1]].map(([sign, label, way]) => {
+    const button = make("button", { type: "button", className: "leaf", textContent: sign });
+    button.setAttribute("aria-label", label);
+    button.addEventListener("click", () => rail.scrollBy({ left: way * 0.9 * rail.clientWidth, behavior: "smooth" }));
+    return button;
+  });
+  rail.previousElementSibling.append(back, on);
+  const fit = () => {
+    const room = rail.scrollWidth - rail.clientWidth;
+    back.hidden = on.hidden = room < 8;
+    back.disabled = rail.scrollLeft < 8;
+    on.disabled = rail.scrollLeft > room - 8;
+  };
+  rail.addEventListener("scroll", fit, { passive: true });
+  new ResizeObserver(fit).observe(rail);
+}
+
 // Filters stand open where there is room for them.
 const sieve = document.querySelector("[data-sieve]");
 if (sieve) {
