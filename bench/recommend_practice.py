@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Metric, Row
-from shopkeeper.evaluation.next_items import Scorer, measures, ranks, split_time
+from shopkeeper.evaluation.next_items import Scorer, measures, places_of, ranks, split_time
 from shopkeeper.models.static import StaticEncoder
 from shopkeeper.practice import Practice, build
 from shopkeeper.recipes.behaviour import train_behaviour
+from shopkeeper.recipes.moments import moment
+from shopkeeper.recipes.preference import places
 from shopkeeper.records import EventKind, Request
 from shopkeeper.retrieval.histories import Floats, Source, read
 from shopkeeper.retrieval.shelf import Mask, Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.sessions import MemorySessions
-from shopkeeper.tasks.behaviour import Parameters, fit
+from shopkeeper.tasks.behaviour import fit, learnt_from
 from shopkeeper.tasks.recommend import RecommendTask
 
 _BATCH = 5_000
@@ -56,9 +60,10 @@ def _compare(store: SqlStore, practice: Practice, settings: Settings, seed: int)
     began = time.perf_counter()
     bundle = train_behaviour(store, vectors, shelf, settings, settings.home / "behaviour")
     seconds = time.perf_counter() - began
-    parameters = Parameters.from_json(bundle.parameters)
+    parameters, sequence, ranker = learnt_from(bundle, shelf, vectors)
     histories, names = read(store.events.frame(), shelf)
     behaviour = fit(histories, shelf, vectors, parameters, practice.cut.timestamp())
+    behaviour = replace(behaviour, next=sequence, ranker=ranker)
     sessions = MemorySessions(store.events)
     task = RecommendTask(
         shelf, behaviour, settings.recommend, recent=sessions.recent, bought=lambda name: bought(store, name)
@@ -73,27 +78,38 @@ def _compare(store: SqlStore, practice: Practice, settings: Settings, seed: int)
     frame = store.events.frame()
     end = practice.events[-1].time.timestamp() + 1
     split = split_time(frame, shelf, practice.cut.timestamp(), end)
-    systems: list[tuple[str, Scorer, float]] = [
-        ("popularity", _alone(behaviour.sources["popular"], width), 0.0),
-        ("item-kNN, tuned", _alone(behaviour.sources["together"], width), 0.0),
-        ("directed co-occurrence, tuned", _alone(behaviour.sources["after"], width), 0.0),
-        ("words", _alone(behaviour.sources["words"], width), 0.0),
-        ("meaning, zero-shot", _alone(behaviour.sources["meaning"], width), 0.0),
-        ("shopkeeper blend", lambda past: behaviour.blended(past, width), seconds),
-    ]
     rows = []
-    for name, scorer, took in systems:
+    for name, source in (
+        ("popularity", "popular"),
+        ("item-kNN, tuned", "together"),
+        ("directed co-occurrence, tuned", "after"),
+        ("words", "words"),
+        ("meaning, zero-shot", "meaning"),
+    ):
+        scorer = _alone(behaviour.sources[source], width)
         values = measures(ranks(scorer, split, width), split, (10,))
-        if name.startswith("shopkeeper"):
-            lists = [shown[asker] for asker in asked]
+        lists = _lists(scorer(pasts), shelf, store, asked)
+        rows.append(_row(name, values | {"regret": ideal - _liking(practice, asked, lists)}, seed))
+    asking = moment(frame, shelf, split, "time").past
+    ours = {
+        "blend": places_of(
+            lambda users: behaviour.blended(split.past.take(users), width, asking.take(users)), split, width
+        )
+    }
+    if ranker is not None:
+        ours["ranker"] = places(behaviour, split, asking, shelf)
+    for name, where in ours.items():
+        values = measures(where, split, (10,))
+        if name == list(ours)[-1]:  # what is served
+            served = [shown[asker] for asker in asked]
+            values["regret"] = ideal - _liking(practice, asked, served)
             values["reasons_pass"] = np.array(tested, dtype=np.float64)
-        else:
-            lists = _lists(scorer(pasts), shelf, store, asked)
-        values["regret"] = ideal - _liking(practice, asked, lists)
-        metrics = {key: Metric.mean(per_user, seed) for key, per_user in values.items()}
-        notes = str(bundle.parameters) if name.startswith("shopkeeper") else ""
-        rows.append(Row(name, metrics, took, notes))
+        rows.append(replace(_row(f"shopkeeper {name}", values, seed), seconds=seconds, notes=bundle.card.notes))
     return rows
+
+
+def _row(name: str, values: Mapping[str, NDArray[np.float64]], seed: int) -> Row:
+    return Row(name, {key: Metric.mean(per_user, seed) for key, per_user in values.items()})
 
 
 def bought(store: SqlStore, customer: str) -> set[str]:

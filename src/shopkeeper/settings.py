@@ -89,6 +89,9 @@ class RecommendSettings(_Section):
     repeat_purchases: bool = Field(False, description="May an item be recommended to a customer who already bought it?")
     history: int = Field(50, ge=1, le=500, description="Most recent events of a customer that recommendation looks at.")
     sequence: bool = Field(True, description="Learn a sequence model where the log is long enough (5,000 steps)?")
+    seconds: float = Field(
+        0.5, gt=0, description="Time for the sources of candidates; those not asked by then are left out of the answer."
+    )
     graph: bool = Field(True, description="Let imported triples name candidates, where there are any?")
     segments: str = Field(
         "language",

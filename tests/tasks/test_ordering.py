@@ -117,3 +117,13 @@ def test_the_next_request_reflects_the_event_just_posted(shop):
     assert {item.split("-")[0] for item in first} == {"kitchen"}
     shop.post(first[0], EventKind.DISMISS, minute=1)
     assert first[0] not in ids(shop.task.answer(Request(session="fresh", limit=100)))
+
+
+def test_sources_that_come_too_late_are_left_out_of_the_answer(shop, caplog):
+    shop.post("kitchen-02")
+    behaviour, asked = shop.task.behaviour, shop.task._asked(Request(session="fresh"), len(shop.shelf))
+    late = ordered(behaviour, asked.person.history, asked.person.trail, shop.shelf, asked.mask[None], deadline=0.0)
+    assert np.isfinite(late.scores[0][asked.mask]).all()
+    assert {record.left_out for record in caplog.records} == {*behaviour.names[1:]}
+    whole = ordered(behaviour, asked.person.history, asked.person.trail, shop.shelf, asked.mask[None])
+    assert not np.array_equal(whole.scores, late.scores)

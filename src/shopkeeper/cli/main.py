@@ -70,7 +70,19 @@ def configure(
 def main() -> None:
     """Entry point: run the command, turn errors into one line of advice and an exit code."""
     # each registers its commands
-    for commands in ("data", "learn", "operate", "review", "runs", "tune", "analytics", "rules", "graph", "mailing"):
+    for commands in (
+        "data",
+        "learn",
+        "operate",
+        "review",
+        "runs",
+        "tune",
+        "analytics",
+        "rules",
+        "graph",
+        "mailing",
+        "policy",
+    ):
         import_module(f"shopkeeper.cli.{commands}")
 
     arguments = sys.argv[1:]

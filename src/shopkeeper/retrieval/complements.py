@@ -29,7 +29,7 @@ def complements(
     vectors: Floats | None = None,
     *,
     hours: float = 48.0,
-    doubt: float = 3.0,
+    doubt: float = 2.0,
     substitute: float = 0.2,
     alike: float = ALIKE,
     decay: float = 0.7,

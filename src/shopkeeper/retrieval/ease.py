@@ -16,6 +16,8 @@ from shopkeeper.retrieval.shelf import Rows
 
 _LONGEST = 300
 """Only the newest items of a history are learnt from: a robot's ten thousand would cost their square."""
+_BLURRED = 1e6
+"""Largest entry of the inverse, its matrix brought to a unit diagonal, that 32 bits bear: rounding would be 6 % of it."""
 _BLOCK = 512
 """Rows of the dense inverse that are mirrored or thinned at a time."""
 
@@ -25,9 +27,9 @@ def ease(
     width: int,
     *,
     regularisation: float = 100.0,
-    most: int = 6_000,
+    most: int = 8_000,
     keep: int = 200,
-    decay: float = 0.8,
+    decay: float = 0.7,
     seed: int = 0,
 ) -> Neighbours:
     """The linear autoencoder without a diagonal that foretells each history from itself.
@@ -37,7 +39,7 @@ def ease(
     ``X`` holds the strengths of what speaks for an item. Some entries are negative: who took i wants j less than the
     other items of the same history suggest.
 
-    Costs memory ``4 most^2`` bytes (144 MB at the default) and time of order ``most^3``, whatever the number of users.
+    Costs memory ``4 most^2`` bytes (256 MB at the default) and time of order ``most^3``, whatever the number of users.
 
     Args:
         histories: What customers did; only what speaks for an item counts.
@@ -88,10 +90,10 @@ def _weights(gram: Floats, regularisation: float) -> Floats:
     unit = 1 / np.sqrt(gram[diagonal, diagonal])
     gram *= unit[:, None]
     gram *= unit
-    factor, failed = lapack.spotrf(gram, lower=1, clean=0, overwrite_a=1)
+    inverse, failed = lapack.spotrf(gram, lower=1, clean=0, overwrite_a=1)
     if not failed:
-        inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed:
+        inverse, failed = lapack.spotri(inverse, lower=1, overwrite_c=1)
+    if failed or inverse[diagonal, diagonal].max() > _BLURRED:
         raise TrainingError(
             f"The items cannot be told apart in 32 bits with {regularisation}.",
             where="regularisation",

@@ -56,6 +56,7 @@ class ImpressionLog:
                 query=request.query,
                 request=request.id,
                 impression=answer.impression(),
+                properties={"language": request.language} if request.language else {},
             )
         )
         self._metrics.waiting.set(self._queue.qsize())

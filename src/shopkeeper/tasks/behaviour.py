@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +28,8 @@ from shopkeeper.retrieval.segments import SegmentPopularity
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.text_neighbours import VectorNeighbours, WordNeighbours
 from shopkeeper.retrieval.trails import Trails
+
+log = logging.getLogger(__name__)
 
 _EVIDENCE = NAMES.index("evidence")
 STANDING = ("popular", "new")
@@ -123,17 +127,36 @@ class Behaviour:
         """All that can be asked."""
         return (*self.sources, *(["next"] if self.next is not None else []))
 
-    def scores(self, histories: Histories, width: int, trails: Trails | None = None) -> dict[str, Floats]:
-        """Raw scores of every source: name to float32 (users, width).
+    def scores(
+        self,
+        histories: Histories,
+        width: int,
+        trails: Trails | None = None,
+        *,
+        only: Collection[str] | None = None,
+        deadline: float | None = None,
+    ) -> dict[str, Floats]:
+        """Raw scores of the sources: name to float32 (users, width).
 
         Args:
             histories: What the users did.
             width: Number of rows of the shelf.
             trails: The same step by step; only with them the sequence model is asked.
+            only: Sources to ask; all when None.
+            deadline: On the clock of `time.perf_counter`: a source whose turn comes later is left out, and said so in the log.
         """
-        found = {name: source.scores(histories.weights(source.decay, width)) for name, source in self.sources.items()}
-        if self.next is not None and trails is not None:
-            found["next"] = self.next.scores(trails, width)
+        found: dict[str, Floats] = {}
+        for name in self.names:
+            if only is not None and name not in only:
+                continue
+            if found and deadline is not None and time.perf_counter() > deadline:
+                log.warning("recommendation ran out of time", extra={"left_out": name, "asked": len(found)})
+                continue
+            if name != "next":
+                source = self.sources[name]
+                found[name] = source.scores(histories.weights(source.decay, width))
+            elif self.next is not None and trails is not None:
+                found[name] = self.next.scores(trails, width)
         return found
 
     def judged(self, histories: Histories, pool: Pool, scores: Mapping[str, Floats], width: int) -> Judged:
@@ -166,15 +189,11 @@ class Behaviour:
         untouched = np.float32(self.parameters.untouched) * (table[..., _EVIDENCE] <= 0).astype(np.float32)
         return np.asarray(margin + untouched, dtype=np.float32)
 
-    def blended(self, histories: Histories, width: int, trails: Trails | None = None) -> Floats:
-        """Blended scores, float32 (users, width); sources without weight are not even asked."""
-        active = {
-            name: self.sources[name].scores(histories.weights(self.sources[name].decay, width))
-            for name in self.parameters.blend.active
-            if name in self.sources
-        }
-        if self.next is not None and trails is not None and "next" in self.parameters.blend.active:
-            active["next"] = self.next.scores(trails, width)
+    def blended(
+        self, histories: Histories, width: int, trails: Trails | None = None, *, deadline: float | None = None
+    ) -> Floats:
+        """Blended scores, float32 (users, width); sources without weight are not even asked. Arguments as for `scores`."""
+        active = self.scores(histories, width, trails, only=self.parameters.blend.active, deadline=deadline)
         if not active:
             return np.zeros((len(histories), width), dtype=np.float32)
         return self.parameters.blend.combine(active, histories.known[:, None], self.evidence_of(width))

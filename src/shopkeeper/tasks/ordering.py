@@ -77,6 +77,7 @@ def ordered(
     masks: Mask,
     pushes: Floats | None = None,
     among: Pool | None = None,
+    deadline: float | None = None,
 ) -> Order:
     """Order all items for some customers; under a ranker, whoever is no candidate stands behind those by the blend.
 
@@ -89,13 +90,14 @@ def ordered(
         pushes: float32 (n, rows), what is added to the scores for other reasons than taste, in deviations of the best
             hundred; what it lifts becomes a candidate.
         among: Candidates to judge in place of those that the sources name.
+        deadline: See `Behaviour.scores`.
     """
     width = masks.shape[1]
     if behaviour.ranker is None:
-        scores = behaviour.blended(histories, width, trails)
+        scores = behaviour.blended(histories, width, trails, deadline=deadline)
         scores += _TIE * (behaviour.standing("popular", width) + behaviour.standing("new", width))
         return _pushed(np.where(masks, scores, -np.inf).astype(np.float32), pushes, None)
-    said = behaviour.scores(histories, width, trails)
+    said = behaviour.scores(histories, width, trails, deadline=deadline)
     if among is None:
         among = pooled(said if pushes is None else {**said, "pushed": pushes}, masks)
     table = customer_features(among, behaviour.judged(histories, among, said, width), histories, shelf)

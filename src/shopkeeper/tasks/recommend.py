@@ -187,7 +187,7 @@ class RecommendTask:
         began = time.perf_counter()
         asked = [self._asked(request, width) for request in requests]
         told = [one for one in asked if one.person.known]
-        order = self._order(told, behaviour) if told else None
+        order = self._order(told, behaviour, began + len(told) * self.settings.seconds) if told else None
         place = 0
         for one in asked:
             if order is not None and one.person.known:
@@ -197,14 +197,15 @@ class RecommendTask:
                 yield self._welcomed(one, behaviour, began)
             began = time.perf_counter()
 
-    def _order(self, told: Sequence[_Asked], behaviour: Behaviour) -> Order:
+    def _order(self, told: Sequence[_Asked], behaviour: Behaviour, deadline: float) -> Order:
         pushes: Floats | None = None
         if any(one.push.amounts for one in told):
             nothing = np.zeros(len(told[0].mask), dtype=np.float32)
             pushes = np.stack([nothing if (total := one.push.total) is None else total for one in told])
         histories = joined([one.person.history for one in told])
         trails = chained([one.person.trail for one in told])
-        return ordered(behaviour, histories, trails, self.shelf, np.stack([one.mask for one in told]), pushes)
+        masks = np.stack([one.mask for one in told])
+        return ordered(behaviour, histories, trails, self.shelf, masks, pushes, deadline=deadline)
 
     def _asked(self, request: Request, width: int) -> _Asked:
         events: Sequence[Event] = ()
