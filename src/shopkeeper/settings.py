@@ -92,6 +92,10 @@ class RecommendSettings(_Section):
     seconds: float = Field(
         0.5, gt=0, description="Time for the sources of candidates; those not asked by then are left out of the answer."
     )
+    ease: bool = Field(
+        False,
+        description="Also learn from all co-occurrences at once (EASE)? Costs ten seconds whenever counts are renewed.",
+    )
     graph: bool = Field(True, description="Let imported triples name candidates, where there are any?")
     segments: str = Field(
         "language",

@@ -47,8 +47,8 @@ _FORGOTTEN = 0.1
 _STEPS = 5_000
 """Steps after another one of the same customer, below which no sequence model is learnt."""
 _START: Mapping[str, float] = {
-    "next": 0.5, "after": 1.0, "together": 0.5, "words": 0.4, "meaning": 0.4, "graph": 0.2, "again": 0.0, "popular": 0.05,
-    "new": 0.0,
+    "next": 0.5, "after": 1.0, "together": 0.5, "ease": 0.5, "words": 0.4, "meaning": 0.4, "graph": 0.2, "again": 0.0,
+    "popular": 0.05, "trending": 0.0, "new": 0.0,
 }  # fmt: skip
 """First guesses of the blend's weights."""
 
@@ -166,14 +166,21 @@ def learn(
             judge=lambda model: float(foreseen(model, sample, width, vectors)["ndcg@10"].mean()),
         )
     words = WordNeighbours([item.text if item else "" for item in shelf.items], terms)
-    neighbours = None
     parameters = tune_sources(sample.split, width)
+    neighbours = None
     if graph is not None:
         parameters = replace(parameters, ways=_ways(graph, sample.split, width, seed))
         neighbours = GraphNeighbours(graph, parameters.ways)
-    behaviour = _fitted(sample, shelf, vectors, parameters, words, sequence, neighbours)
-    parameters = tune_decays(behaviour, sample.split, width)
-    behaviour = _fitted(sample, shelf, vectors, parameters, words, sequence, neighbours)
+
+    def fitted(at: Moment, parameters: Parameters, forget: Rows | None = None) -> Behaviour:
+        learn, until, dense = at.split.learn, at.split.until, settings.recommend.ease
+        behaviour = fit(learn, shelf, vectors, parameters, until, words, neighbours, dense=dense)
+        if sequence is not None:
+            behaviour.next = sequence.to_serving(width, vectors, threads=2, forget=forget)
+        return behaviour
+
+    parameters = tune_decays(fitted(sample, parameters), sample.split, width)
+    behaviour = fitted(sample, parameters)
     start = {name: weight for name, weight in _START.items() if name in behaviour.names}
     parameters = replace(
         parameters, blend=tune(examples(behaviour, sample, width), start, cold=("words", "meaning", "graph"))
@@ -185,7 +192,7 @@ def learn(
     if found.answered >= LEAST:
         rows, people = _set_aside(validation.split.learn, width, len(taught.past), seed)
         less = taught.take(people).without(rows)
-        cold = _fitted(less, shelf, vectors, parameters, words, sequence, neighbours, forget=rows)
+        cold = fitted(less, parameters, rows)
         evidence = behaviour.evidence_of(width)[0]
         forgotten = Forgotten(choices(cold, less.split, less.past, shelf, evidence), people)
         preference = learn_preference(found, seed, forgotten)
@@ -194,7 +201,7 @@ def learn(
             f" Ranker ({preference.kind}) {'kept' if ranker else 'not kept'}: NDCG@10 {preference.values.mean():.4f}, "
             f"cross-fitted, against {preference.blend.mean():.4f} of the blend."
         )
-    final = replace(_fitted(test, shelf, vectors, parameters, words, sequence, neighbours), ranker=ranker)
+    final = replace(fitted(test, parameters), ranker=ranker)
     return Learnt(parameters, ranker, sequence, measured(final, test, shelf), notes)
 
 
@@ -215,25 +222,7 @@ def measured(behaviour: Behaviour, asked: Moment, shelf: Shelf) -> Measured:
     return {name: measures(where, split) for name, where in found.items()}
 
 
-def _fitted(
-    moment: Moment,
-    shelf: Shelf,
-    vectors: Floats | None,
-    parameters: Parameters,
-    words: WordNeighbours,
-    sequence: NextModel | None,
-    graph: GraphNeighbours | None,
-    forget: Rows | None = None,
-) -> Behaviour:
-    behaviour = fit(moment.split.learn, shelf, vectors, parameters, moment.split.until, words, graph)
-    if sequence is not None:
-        behaviour.next = sequence.to_serving(len(shelf), vectors, threads=2, forget=forget)
-    return behaviour
-
-
-def _set_aside(
-    learn: Histories, width: int, customers: int, seed: int
-) -> tuple[Rows, NDArray[np.int64]]:
+def _set_aside(learn: Histories, width: int, customers: int, seed: int) -> tuple[Rows, NDArray[np.int64]]:
     """Items to forget on purpose, a tenth of those that were touched, and the customers for whom they are, a third."""
     rng = np.random.default_rng([seed, 2])
     touched = np.flatnonzero(mass(learn, width) > 0)

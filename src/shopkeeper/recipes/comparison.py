@@ -137,7 +137,15 @@ def _recommend(
     parameters, sequence, ranker = learnt_from(learnt, shelf, vectors)
     knowledge = knowledge_from(settings, store, shelf, parameters.ways)
     behaviour = replace(
-        fit(split.learn, shelf, vectors, parameters, split.until, graph=knowledge.neighbours),
+        fit(
+            split.learn,
+            shelf,
+            vectors,
+            parameters,
+            split.until,
+            graph=knowledge.neighbours,
+            dense=settings.recommend.ease,
+        ),
         next=sequence,
         ranker=ranker,
     )

@@ -118,7 +118,6 @@ def bundle(
     most: int = 4,
     allowed: Mask | None = None,
     prices: Floats | None = None,
-    vectors: Floats | None = None,
     seed: int = 0,
 ) -> Rows:
     """A small set around one item, built greedily: what goes best with all that is in it already.
@@ -133,7 +132,6 @@ def bundle(
         allowed: bool (rows,), what may be shown; None for everything showable.
         prices: float32 (rows,), in one currency, NaN where unknown: a member n times as dear as the item counts 1 / n,
             since a pan sells a lid and no lid a pan. None leaves prices out.
-        vectors: Encoder vectors float32 (rows, d), as in `substitutes`.
         seed: Draws between equals.
 
     Returns:
@@ -144,14 +142,14 @@ def bundle(
     around = source.matrix[[row]].indices.astype(np.int64) if row < source.matrix.shape[0] else np.zeros(0, np.int64)
     left = np.random.default_rng(seed).permutation(around[(around < width)])
     left = left[open_[left] & (left != row)]
-    variants = _groups(shelf)
     total = np.zeros(len(left), dtype=np.float32)
     members: list[int] = []
     newest = row
     while True:
         said = source.between(np.array([newest]), left)[0]
-        rival = substitutes(shelf, np.full(len(left), newest), left, vectors)
-        rival |= (variants[left] == variants[newest]) & (variants[newest] > 0)
+        rival = substitutes(shelf, np.full(len(left), newest), left)
+        if product := shelf.item(newest).group:
+            rival |= np.array([shelf.item(one).group == product for one in left.tolist()], dtype=np.bool_)
         kept = (said > 0) & ~rival & (left != newest)
         left, total = left[kept], (total + said)[kept]
         if not len(left) or len(members) >= most:

@@ -225,7 +225,9 @@ class SuggestQuery(Strict):
 class RecommendIn(_Asked):
     """What to recommend for: a customer, a session, items in focus (a basket), a sentence, or nobody in particular."""
 
-    query: Query = Field(default="", description="What is wanted, in words: a sentence, or the title of the page somebody came from.")
+    query: Query = Field(
+        default="", description="What is wanted, in words: a sentence, or the title of the page somebody came from."
+    )
     items: list[Id] = Field(default=[], max_length=200)
     filters: FiltersIn = FiltersIn()
 

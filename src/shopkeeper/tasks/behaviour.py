@@ -20,10 +20,11 @@ from shopkeeper.ranking.ranker import Ranker
 from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import Neighbours, after, mass, together
+from shopkeeper.retrieval.ease import ease
 from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
 from shopkeeper.retrieval.histories import Floats, Histories, Source, empty, widen
 from shopkeeper.retrieval.next_items import NextItems
-from shopkeeper.retrieval.popularity import Again, Standing, newness, popularity
+from shopkeeper.retrieval.popularity import Again, Standing, newness, popularity, trending
 from shopkeeper.retrieval.segments import SegmentPopularity
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.text_neighbours import VectorNeighbours, WordNeighbours
@@ -32,7 +33,9 @@ from shopkeeper.retrieval.trails import Trails
 log = logging.getLogger(__name__)
 
 _EVIDENCE = NAMES.index("evidence")
-STANDING = ("popular", "new")
+_RISING = 7.0
+"""Days whose events are held against those before them, to find what rises."""
+STANDING = ("popular", "trending", "new")
 """Sources that say the same to everybody."""
 
 
@@ -42,6 +45,7 @@ def _guess() -> Blend:
         {
             "after": Part(0.8, scale=0.3),
             "together": Part(0.2, scale=0.5),
+            "ease": Part(0.2, scale=0.3),
             "words": Part(0.4, scale=0.6, cold=1.0),
             "meaning": Part(0.35, scale=0.9, cold=1.0),
             "graph": Part(0.1, scale=0.5, cold=1.0),
@@ -268,6 +272,8 @@ def fit(
     until: float,
     words: WordNeighbours | None = None,
     graph: GraphNeighbours | None = None,
+    *,
+    dense: bool = False,
 ) -> Behaviour:
     """Fit all sources. Cheap enough to be done again in the background whenever events have come in.
 
@@ -279,12 +285,15 @@ def fit(
         until: Now, in seconds since 1970.
         words: The source of words of the same shelf, when it is at hand already.
         graph: The source of the knowledge graph over the same shelf, where there is one.
+        dense: Also fit `ease`, which takes seconds.
     """
     width = len(shelf)
     with span("fit behaviour", 4, "sources") as progress:
         found: dict[str, Source] = {"after": after(histories, width, **parameters.after)}  # type: ignore[arg-type]
         progress.advance()
         found["together"] = together(histories, width, **parameters.together)
+        if dense:
+            found["ease"] = ease(histories, width)
         progress.advance()
         if words is None:
             words = WordNeighbours([item.text if item else "" for item in shelf.items], terms)
@@ -300,6 +309,7 @@ def fit(
         found["popular"] = Standing(
             "popular", popularity(histories, width, half_life=parameters.half_life, until=until)
         )
+        found["trending"] = Standing("trending", trending(histories, width, days=_RISING, until=until))
         found["new"] = Standing("new", newness(shelf.created, days=parameters.fresh, until=until))
         progress.advance()
     return Behaviour(found, parameters, mass(histories, width))

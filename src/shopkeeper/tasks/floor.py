@@ -46,6 +46,8 @@ SYNONYMS = "synonyms.txt"
 """File in the shop's home that holds its synonyms."""
 _SAMPLE = 50
 """Titles that stand in for queries where none are known."""
+_GO_TOGETHER = 24.0 * 14
+"""Hours within which two purchases of a customer may be for the same end."""
 _OFTEN = 2
 """Searches in the log that make a query one of the shop's."""
 
@@ -65,6 +67,7 @@ class Floor:
         rules: Version of the merchandising rules in force.
     """
 
+    settings: Settings
     store: Store
     shelf: Shelf
     encoders: Encoders
@@ -110,7 +113,7 @@ class Floor:
         texts = [item.passage if item else "" for item in self.shelf.items]
         vectors = self.encoders.passage.encode(texts)
         behaviour, self.counted = _behaviour(
-            self.store, self.shelf, vectors, self.parameters, self.knowledge, self.segments
+            self.settings, self.store, self.shelf, vectors, self.parameters, self.knowledge, self.segments
         )
         known = self.recommend.behaviour
         self.recommend.behaviour = replace(behaviour, next=known.next, ranker=known.ranker)
@@ -177,7 +180,7 @@ def build_floor(
     version = "+".join([f"shopkeeper-{__version__}", *names])
     knowledge = knowledge_from(settings, store, shelf, parameters.ways)
     segments = Segments(settings.recommend.segments, store.customers)
-    behaviour, counted = _behaviour(store, shelf, vectors, parameters, knowledge, segments)
+    behaviour, counted = _behaviour(settings, store, shelf, vectors, parameters, knowledge, segments)
     behaviour = replace(behaviour, next=sequence, ranker=preference)
     popular = behaviour.standing("popular", len(shelf))
     ranker, confidence = ranker_of(learnt_search)
@@ -223,6 +226,7 @@ def build_floor(
         seed=settings.compute.seed,
     )
     floor = Floor(
+        settings,
         store,
         shelf,
         found,
@@ -243,6 +247,7 @@ def build_floor(
 
 
 def _behaviour(
+    settings: Settings,
     store: Store,
     shelf: Shelf,
     vectors: np.ndarray,
@@ -253,10 +258,12 @@ def _behaviour(
     frame = store.events.frame(kinds=list(STRENGTH))
     histories, names = read(frame, shelf)
     until = float(histories.times.max()) if len(histories.times) else time.time()
-    behaviour = fit(histories, shelf, vectors, parameters, until=until, graph=knowledge.neighbours)
+    behaviour = fit(
+        histories, shelf, vectors, parameters, until=until, graph=knowledge.neighbours, dense=settings.recommend.ease
+    )
     behaviour.segments = segments.popularity(histories, names, len(shelf), parameters.half_life, until)
     purchases, _ = read(frame.filter(frame["kind"].is_in([EventKind.PURCHASE, EventKind.RETURN])), shelf)
-    behaviour.complements = complements(purchases, shelf, vectors)
+    behaviour.complements = complements(purchases, shelf, vectors, hours=_GO_TOGETHER)
     return behaviour, frame.height
 
 

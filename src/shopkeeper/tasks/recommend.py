@@ -138,8 +138,7 @@ class RecommendTask:
         mask = self._allowed(alone, push, width)
         rows = np.zeros(0, dtype=np.int64)
         if source is not None:
-            prices, vectors = self.shelf.prices, behaviour.vectors(np.arange(width, dtype=np.int64))
-            rows = bundle(source, row, self.shelf, most=request.limit, allowed=mask, prices=prices, vectors=vectors)
+            rows = bundle(source, row, self.shelf, most=request.limit, allowed=mask, prices=self.shelf.prices)
         scores = source.between(alone.focus, rows)[0].tolist() if source is not None else []
         reasons = (because("complements", alone.deed(row, self.shelf)),) if request.explain else ()
         hits = tuple(

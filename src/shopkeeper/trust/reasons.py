@@ -30,11 +30,18 @@ _TITLE: Final = 48
 
 _PLAIN: Final = {
     "popular": ("Popular now", "近期热门"),
+    "trending": ("Rising now", "正在走红"),
     "new": ("New in the shop", "新品上架"),
     "explore": ("Something different", "换个口味看看"),
     "again": ("You looked at this before", "您之前看过这件商品"),
 }
-_KIND: Final = {"complements": "goes_with", "together": "bought_together", "after": "bought_next", "meaning": "similar"}
+_KIND: Final = {
+    "complements": "goes_with",
+    "together": "bought_together",
+    "ease": "bought_together",
+    "after": "bought_next",
+    "meaning": "similar",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ def because(source: str, deed: Deed, words: Sequence[str] = ()) -> Reason:
         return plain("again", (deed.item,))
     english, chinese = _DID.get(deed.kind, _LOOKED)
     title = _short(deed.title)
-    if source == "together":
+    if source in ("together", "ease"):
         texts = f"Customers who chose “{title}” chose this too", f"选择“{title}”的顾客也选择了它"
     elif source == "after":
         texts = f"Often chosen next, after “{title}”", f"选择“{title}”之后，顾客常接着选它"
