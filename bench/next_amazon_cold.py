@@ -80,4 +80,3 @@ def _alone(behaviour: Behaviour, name: str, split: Split, width: int) -> NDArray
     return measures(ranks(lambda past: source.scores(past.weights(source.decay, width)), split, width), split)[
         "recall@10"
     ]
-

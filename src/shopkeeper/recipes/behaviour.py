@@ -24,15 +24,15 @@ from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.moments import Moment, moments
 from shopkeeper.recipes.next_item import foreseen, refitted, sequence_arrays
 from shopkeeper.recipes.next_learning import NextModel, NextOptions, fit_next
-from shopkeeper.recipes.preference import LEAST, Forgotten, choices, learn_preference, places
+from shopkeeper.recipes.preference import LEAST, choices, learn_preference, places
 from shopkeeper.recipes.source_tuning import examples, tune_decays, tune_sources
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import mass
 from shopkeeper.retrieval.graph import Graph
 from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
 from shopkeeper.retrieval.graph_weights import learn_relation_weights
-from shopkeeper.retrieval.histories import STRENGTH, Floats, Histories
-from shopkeeper.retrieval.shelf import Rows, Shelf
+from shopkeeper.retrieval.histories import STRENGTH, Floats
+from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.text_neighbours import WordNeighbours
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
@@ -42,8 +42,6 @@ _SAMPLE = 4_000
 """Validation users that tuning looks at."""
 _TAUGHT = 12_000
 """Validation users that the ranker is taught with."""
-_FORGOTTEN = 0.1
-"""Share of the items that some customers' sources forget, so that the ranker learns what to expect of untouched ones."""
 _STEPS = 5_000
 """Steps after another one of the same customer, below which no sequence model is learnt."""
 _START: Mapping[str, float] = {
@@ -172,11 +170,11 @@ def learn(
         parameters = replace(parameters, ways=_ways(graph, sample.split, width, seed))
         neighbours = GraphNeighbours(graph, parameters.ways)
 
-    def fitted(at: Moment, parameters: Parameters, forget: Rows | None = None) -> Behaviour:
+    def fitted(at: Moment, parameters: Parameters) -> Behaviour:
         learn, until, dense = at.split.learn, at.split.until, settings.recommend.ease
         behaviour = fit(learn, shelf, vectors, parameters, until, words, neighbours, dense=dense)
         if sequence is not None:
-            behaviour.next = sequence.to_serving(width, vectors, threads=2, forget=forget)
+            behaviour.next = sequence.to_serving(width, vectors, threads=2)
         return behaviour
 
     parameters = tune_decays(fitted(sample, parameters), sample.split, width)
@@ -190,12 +188,7 @@ def learn(
     found = choices(behaviour, taught.split, taught.past, shelf)
     ranker, notes = None, f"The sources name {found.recall:.3f} of what came next on validation."
     if found.answered >= LEAST:
-        rows, people = _set_aside(validation.split.learn, width, len(taught.past), seed)
-        less = taught.take(people).without(rows)
-        cold = fitted(less, parameters, rows)
-        evidence = behaviour.evidence_of(width)[0]
-        forgotten = Forgotten(choices(cold, less.split, less.past, shelf, evidence), people)
-        preference = learn_preference(found, seed, forgotten)
+        preference = learn_preference(found, seed)
         ranker, parameters = preference.ranker, replace(parameters, untouched=preference.untouched)
         notes += (
             f" Ranker ({preference.kind}) {'kept' if ranker else 'not kept'}: NDCG@10 {preference.values.mean():.4f}, "
@@ -220,14 +213,6 @@ def measured(behaviour: Behaviour, asked: Moment, shelf: Shelf) -> Measured:
     if behaviour.ranker is not None:
         found["ranker"] = places(behaviour, split, asked.past, shelf)
     return {name: measures(where, split) for name, where in found.items()}
-
-
-def _set_aside(learn: Histories, width: int, customers: int, seed: int) -> tuple[Rows, NDArray[np.int64]]:
-    """Items to forget on purpose, a tenth of those that were touched, and the customers for whom they are, a third."""
-    rng = np.random.default_rng([seed, 2])
-    touched = np.flatnonzero(mass(learn, width) > 0)
-    rows = rng.permutation(touched)[: int(_FORGOTTEN * len(touched))]
-    return np.sort(rows), np.sort(rng.permutation(customers)[: customers // 3]).astype(np.int64)
 
 
 def _ways(graph: Graph, sample: Split, width: int, seed: int) -> dict[str, float]:

@@ -139,21 +139,10 @@ class NextModel:
                 out[users] = body(*given)[torch.arange(len(users), device=device), newest].cpu().numpy()
         return out
 
-    def to_serving(
-        self, width: int, vectors: Floats | None = None, *, threads: int = 1, forget: Rows | None = None
-    ) -> NextItems:
-        """The model at work over the shelf it was learnt on; arguments as for `table`.
-
-        Args:
-            width: See `table`.
-            vectors: See `table`.
-            threads: CPU threads of the graph.
-            forget: Rows that it is to know by their text alone, as if nobody had touched them.
-        """
-        length, table = self.model.body.shape.length, self.table(width, None)
-        if forget is not None:
-            table[forget] = 0
-        served = NextItems(self.graph(), table, length, self.text, threads=threads)
+    def to_serving(self, width: int, vectors: Floats | None = None, *, threads: int = 1) -> NextItems:
+        """The model at work over the shelf it was learnt on; arguments as for `table`."""
+        length = self.model.body.shape.length
+        served = NextItems(self.graph(), self.table(width, None), length, self.text, threads=threads)
         if vectors is not None:
             served.put(np.arange(len(vectors), dtype=np.int64), vectors)
         return served

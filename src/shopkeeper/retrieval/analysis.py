@@ -103,6 +103,7 @@ _UNIT = "|".join(re.escape(unit) for unit in sorted({*_UNITS, *_PLAIN_UNITS}, ke
 _QUANTITY = re.compile(rf"(?:(?<![a-z0-9.,])|(?<=\dx))(\d+(?:,\d{{3}})*(?:\.\d+)?)[ \-]?({_UNIT})(?![a-z0-9])")
 _TOKEN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[-./+'’&_][^\W_{_HAN}]+)*")
 _WHOLE = re.compile(rf"\d+(?:\.\d+)?(?:{'|'.join({*_UNITS.values(), *_PLAIN_UNITS})})")
+_CHINESE = re.compile(f"[{_HAN}]")
 _DIGIT = re.compile(r"\d")
 _JOINTS = re.compile(r"[-./+'’&_]")
 _LONGEST = 64
@@ -155,7 +156,7 @@ def is_chinese(text: str) -> bool:
     >>> is_chinese("红色 t-shirt"), is_chinese("red shirt")
     (True, False)
     """
-    return re.search(f"[{_HAN}]", text) is not None
+    return not text.isascii() and _CHINESE.search(text) is not None
 
 
 def _tokens(text: str) -> list[str]:

@@ -202,6 +202,7 @@ def build_floor(
     for item, sells in zip(items, popular.tolist(), strict=True):
         suggest.put(item, 1.0 + sells)
     suggest.learn(store, lambda query: bool(len(index.lexical.search(query, 1)[0])))
+    suggest.settle()
     recommend = RecommendTask(
         shelf,
         behaviour,

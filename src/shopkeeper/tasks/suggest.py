@@ -177,6 +177,11 @@ class SuggestTask:
             self._queries.put(text, text, 0.0)
         return len(asked) - len(empty)
 
+    def settle(self) -> None:
+        """File all that was put and learnt, so that nobody who types waits for it."""
+        for kind in (self._queries, self._products, self._categories, self._brands):
+            kind.settle()
+
     def forget(self, customer: str) -> None:
         """Forget what a customer asked, and that they asked."""
         with self._lock:

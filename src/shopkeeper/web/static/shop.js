@@ -38,7 +38,7 @@ document.addEventListener("submit", async (event) => {
     count(answer.basket);
     say(answer.said);
     const card = form.closest("[data-card]");
-    if (deed === "add") form.querySelector("[data-add]").textContent = answer.said;
+    if (deed === "add") form.querySelector("button").textContent = answer.said;
     else if (card) {
       card.classList.add("gone");
       setTimeout(() => card.remove(), 350);
