@@ -68,6 +68,12 @@ def test_a_veto_holds_on_every_path_for_whom_it_names_and_nobody_else(make):
     for name, shown in (("young", False), ("old", True)):
         for request in (Request(customer=name, limit=200), Request(customer=name, items=("kitchen-00",), limit=200)):
             assert ("wine-1" in ids(shop.recommend(request))) == shown
+        found = shop.search(Request(customer=name, query="red wine", limit=50))
+        assert ("wine-1" in ids(found)) == shown
+        assert ("wine-1" in ids(shop.search(Request(customer=name, limit=200)))) == shown
+        assert ("wine-1" in ids(shop.similar(Request(customer=name, items=("ink-1",), limit=200)))) == shown
+        pages = [hit.item for page in shop.home(Request(customer=name, limit=24)) for hit in page.answer.hits]
+        assert shown or "wine-1" not in pages
     shop.record([Event(id="v", time=now(), kind=EventKind.VIEW, customer="young", item="kitchen-00")])
     assert "wine-1" not in ids(shop.recommend(Request(customer="young", limit=200)))
 

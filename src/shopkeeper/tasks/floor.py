@@ -187,6 +187,13 @@ def build_floor(
     tier = _tier(settings, learnt_search)
     finder = Finder(shelf, index, ranker=ranker, confidence=confidence, tier=tier, personal=limits.personal)
     finder.known = known_from(store, shelf)
+    pusher = Pusher(
+        shelf,
+        logic=knowledge.logic,
+        relevance=relevance_of(index),
+        customer=segments.customer,
+        bought=bought,
+    )
     search = SearchTask(
         shelf,
         finder,
@@ -194,6 +201,7 @@ def build_floor(
         recent=recent,
         customer=segments.customer,
         popularity=popular,
+        vetoed=pusher.vetoed,
         model=version,
     )
     search.facets.ratings = ratings_from(store, shelf)
@@ -209,13 +217,7 @@ def build_floor(
         settings.recommend,
         recent=recent,
         bought=bought,
-        pusher=Pusher(
-            shelf,
-            logic=knowledge.logic,
-            relevance=relevance_of(index),
-            customer=segments.customer,
-            bought=bought,
-        ),
+        pusher=pusher,
         shaper=Shaper(
             shelf,
             settings.recommend,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from shopkeeper.records import Customer, EventKind, Reason
+from shopkeeper.records import Customer, EventKind, Reason, Request
 from shopkeeper.retrieval.collaborative import Neighbours
 from shopkeeper.retrieval.histories import Floats
 from shopkeeper.retrieval.shelf import Rows, Shelf
-from shopkeeper.tasks.people import Person
+from shopkeeper.tasks.people import Person, person
 from shopkeeper.trust.logic import Facts, Logic, LogicResult
 from shopkeeper.trust.reasons import asked, because
 
@@ -49,16 +49,16 @@ class Push:
         """All amounts together, float32 (rows,); None where nothing is pushed."""
         return np.sum(list(self.amounts.values()), axis=0, dtype=np.float32) if self.amounts else None
 
-    def reasons(self, row: int, person: Person, shelf: Shelf) -> tuple[Reason, ...]:
+    def reasons(self, row: int, who: Person, shelf: Shelf) -> tuple[Reason, ...]:
         """Why a row was lifted, rules first."""
         lifted = {name for name, amounts in self.amounts.items() if amounts[row] > 0}
         found: list[Reason] = []
         if self.fired is not None and "rule" in lifted:
             found += self.fired.reasons(row)[:1]
         if "asked" in lifted:
-            found.append(asked(person.request.query))
+            found.append(asked(who.request.query))
         if (behind := self.behind.get(row)) is not None:
-            found.append(because("complements", person.deed(behind, shelf)))
+            found.append(because("complements", who.deed(behind, shelf)))
         return tuple(found)
 
 
@@ -88,12 +88,12 @@ class Pusher:
         self._customer = customer
         self._bought = bought
 
-    def push(self, person: Person, width: int, complements: Neighbours | None) -> Push:
-        """What is pushed for a person: arrays of `width` rows."""
+    def push(self, who: Person, width: int, complements: Neighbours | None) -> Push:
+        """What is pushed for somebody: arrays of `width` rows."""
         amounts: dict[str, Floats] = {}
         fired, vetoed, behind = None, np.zeros(0, dtype=np.int64), {}
         if self._logic is not None:
-            fired = self._logic.apply(self._facts(person))
+            fired = self._logic.apply(self._facts(who))
             vetoed = fired.vetoed[fired.vetoed < width]
             every = np.arange(width, dtype=np.int64)
             ruled = fired.boosts(every)
@@ -101,30 +101,36 @@ class Pusher:
             ruled[fired.rows[inside]] += fired.weights[inside]
             if ruled.any():
                 amounts["rule"] = ruled
-        if self._relevance is not None and (words := person.request.query.strip()):
+        if self._relevance is not None and (words := who.request.query.strip()):
             rows, fit = self._relevance(words)
             answers = np.zeros(width, dtype=np.float32)
             answers[rows[rows < width]] = np.float32(_ASKED) * fit[rows < width]
             if answers.any():
                 amounts["asked"] = answers
-        if complements is not None and person.request.surface in BASKET and len(person.focus):
-            table = complements.between(person.focus, np.arange(width, dtype=np.int64))
+        if complements is not None and who.request.surface in BASKET and len(who.focus):
+            table = complements.between(who.focus, np.arange(width, dtype=np.int64))
             best = table.max(axis=0)
             if (top := float(best.max(initial=0.0))) > 0:
                 amounts["goes_with"] = np.float32(_GOES_WITH / top) * best
-                nearest = person.focus[table.argmax(axis=0)]
+                nearest = who.focus[table.argmax(axis=0)]
                 behind = {int(row): int(nearest[row]) for row in np.flatnonzero(best > 0)}
         return Push(amounts, vetoed, fired, behind)
 
-    def _facts(self, person: Person) -> Facts:
-        name, shelf = person.request.customer, self._shelf
+    def vetoed(self, request: Request) -> Rows:
+        """Rows that a rule forbids whoever asks, by what is known of the customer: int64 (v,)."""
+        if self._logic is None:
+            return np.zeros(0, dtype=np.int64)
+        return self._logic.vetoed(self._facts(person(request, (), self._shelf)))
+
+    def _facts(self, who: Person) -> Facts:
+        name, shelf = who.request.customer, self._shelf
         known = self._customer(name) if name else None
-        seen = [row for row, (_, kind) in person.deeds.items() if kind in (EventKind.VIEW, EventKind.CLICK)]
+        seen = [row for row, (_, kind) in who.deeds.items() if kind in (EventKind.VIEW, EventKind.CLICK)]
         bought = shelf.rows(self._bought(name)) if name else np.zeros(0, dtype=np.int64)
-        session = [row for row, (_, kind) in person.deeds.items() if kind == EventKind.PURCHASE]
+        session = [row for row, (_, kind) in who.deeds.items() if kind == EventKind.PURCHASE]
         return Facts(
             bought=np.unique(np.concatenate([bought, np.array(session, dtype=np.int64)])),
             viewed=np.unique(np.array(seen, dtype=np.int64)),
-            basket=np.unique(person.focus),
+            basket=np.unique(who.focus),
             customer={} if known is None else dict(known.attributes),
         )

@@ -117,7 +117,7 @@ class RecommendTask:
         history = fold([0], [row], [1.0], [0.0], 1)
         deeds = {row: (request.items[0], FOCUS)}
         alone = Person(request, history, trail_of((), self.shelf), deeds, np.array([row], dtype=np.int64))
-        mask = self._allowed(alone, Push(), len(self.shelf))
+        mask = self._allowed(alone, Push(vetoed=self._pusher.vetoed(request)), len(self.shelf))
         scores = np.where(mask, behaviour.blended(history, len(mask))[0], -np.inf).astype(np.float32)
         return self._cut(_Asked(alone, Push(), mask), Order(scores[None], None, None), 0, behaviour, began)
 

@@ -20,7 +20,7 @@ from shopkeeper.ranking.rules import Rulebook, Ruled, Situation, applied, situat
 from shopkeeper.records import Customer, Event, Filters, Hit, Item, Request
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.highlights import highlights
-from shopkeeper.retrieval.shelf import Mask, Shelf
+from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language, Wording
 from shopkeeper.retrieval.understanding.nouns import Understood
 from shopkeeper.tasks.answers import SearchAnswer
@@ -82,6 +82,7 @@ class SearchTask:
         customer: What the shop knows of a customer; for rules about segments.
         popularity: float32 (rows,) or shorter, how much each row sells; None when nothing is known. Assign a newer array
             at any time.
+        vetoed: Rows that must not be shown to whoever asks.
         model: Name and version, for impressions.
     """
 
@@ -94,6 +95,7 @@ class SearchTask:
         recent: Recent = lambda _customer, _session, _limit: (),
         customer: Callable[[str], Customer | None] = lambda _id: None,
         popularity: Floats | None = None,
+        vetoed: Callable[[Request], Rows] = lambda _request: np.zeros(0, dtype=np.int64),
         model: str = "search",
     ) -> None:
         self.shelf = shelf
@@ -107,6 +109,7 @@ class SearchTask:
         self.facets = FacetCounter(shelf, groups=self.groups)
         self._recent = recent
         self._customer = customer
+        self._vetoed = vetoed
         self._kept: Latest[_Ranking] = Latest(_KEPT)
 
     def put(self, row: int, item: Item) -> None:
@@ -149,6 +152,9 @@ class SearchTask:
         stars = stars_of(request, understood) if self.facets.ratings is not None else None
         free = self._allowed(replace(chosen, brands=(), categories=(), price_min=None, price_max=None, attributes={}))
         free = self.finder.without(free, understood.exclude)
+        if len(forbidden := self._vetoed(request)):
+            free = free.copy()
+            free[forbidden[forbidden < len(free)]] = False
         own = free
         if narrows(chosen):
             own = meeting(own, self._allowed(chosen))

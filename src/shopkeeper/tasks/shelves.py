@@ -34,7 +34,7 @@ _DEPARTMENTS: Final = 4
 _TITLE: Final = 48
 """Characters of an item's title inside a shelf's."""
 
-FILLED: Final = ("continue", "again", "for_you", "because", "category", "popular", "new")
+FILLED: Final = ("continue", "again", "because", "for_you", "category", "popular", "new")
 """Kinds in the order in which they choose their items for somebody known; each leaves out what those before it took."""
 _LOOKING: Final = ("because", "for_you", "continue", "again", "category", "popular", "new")
 """From the top, for somebody who has looked at something in this session."""

@@ -20,7 +20,7 @@ from shopkeeper.records import EventKind, Reason
 from shopkeeper.retrieval.graph import Graph, Nodes
 from shopkeeper.retrieval.shelf import Rows
 from shopkeeper.trust.logic_joins import Bindings, Known, join
-from shopkeeper.trust.logic_rules import LogicRule, LogicRules
+from shopkeeper.trust.logic_rules import ACTS, LogicRule, LogicRules
 
 Floats = NDArray[np.float32]
 
@@ -165,6 +165,13 @@ class Logic:
         Raises:
             InputError: A rule joins so widely that its bindings do not fit (five million).
         """
+        return LogicResult(self.rules, self.graph, self._fired(facts, ACTS))
+
+    def vetoed(self, facts: Facts) -> Rows:
+        """Rows that must not be shown to one customer, rising: the part of `apply` that other pages need."""
+        return LogicResult(self.rules, self.graph, self._fired(facts, ("never",))).vetoed
+
+    def _fired(self, facts: Facts, acts: Sequence[str]) -> list[_Fired]:
         known = Known(
             deeds={
                 "bought": self._nodes(facts.bought),
@@ -175,10 +182,12 @@ class Logic:
         )
         fired = []
         for number, rule in enumerate(self.rules):
+            if rule.act not in acts:
+                continue
             found = join(self.graph, rule, known, keep=frozenset({"X", "Y"}) | _named(rule))
             if found is not None and (one := self._candidates(number, rule, found)) is not None:
                 fired.append(one)
-        return LogicResult(self.rules, self.graph, fired)
+        return fired
 
     def _nodes(self, rows: Rows) -> Nodes:
         nodes = self.graph.nodes_of(rows)
