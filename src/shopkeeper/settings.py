@@ -114,6 +114,9 @@ class RecommendSettings(_Section):
     popularity: float = Field(
         0.0, ge=-2, le=2, description="How much popularity is taken away from scores, in deviations; below 0 adds it."
     )
+    debias: float = Field(
+        0.0, ge=0, le=1, description="In training: what was taken weighs 1 / popularity to this power; 0 for all alike."
+    )
     suppliers: str = Field(
         "", description="Shares of what is seen that brands are to have, e.g. Sonoro=0.2,Acme=0.1; empty for none."
     )

@@ -122,3 +122,25 @@ def test_a_pool_is_the_union_of_the_best_of_each_source_among_what_is_allowed():
     assert sorted(alone.rows[0].tolist()) == sorted(pool.rows[0][pool.valid[0]].tolist())
     nobody = pooled({"a": np.zeros((1, 40), dtype=np.float32)}, allowed[:1], each=5)
     assert not nobody.valid.any()
+
+
+def test_debiasing_gives_what_is_hardly_seen_more_weight():
+    found = made()
+    evidence = NAMES.index("evidence")
+    rng = np.random.default_rng(5)
+    popular = rng.random(len(found.table)) < 0.5
+    found.table[:, evidence] = np.where(popular, np.log1p(400.0), np.log1p(4.0))
+    plain, fair = (learn_preference(found, debias=debias) for debias in (0.0, 1.0))
+    assert plain.ranker is not None
+    assert fair.ranker is not None
+
+    def lead(learnt):
+        """How much more the ranker gives to the popular, all else equal."""
+        rows = found.table[:500].copy()
+        margins = []
+        for count in (400.0, 4.0):
+            rows[:, evidence] = np.log1p(count)
+            margins.append(learnt.ranker.margin(rows).mean())
+        return margins[0] - margins[1]
+
+    assert lead(fair) < lead(plain)

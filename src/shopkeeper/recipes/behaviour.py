@@ -188,7 +188,7 @@ def learn(
     found = choices(behaviour, taught.split, taught.past, shelf)
     ranker, notes = None, f"The sources name {found.recall:.3f} of what came next on validation."
     if found.answered >= LEAST:
-        preference = learn_preference(found, seed)
+        preference = learn_preference(found, seed, settings.recommend.debias)
         ranker, parameters = preference.ranker, replace(parameters, untouched=preference.untouched)
         notes += (
             f" Ranker ({preference.kind}) {'kept' if ranker else 'not kept'}: NDCG@10 {preference.values.mean():.4f}, "

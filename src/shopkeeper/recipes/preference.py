@@ -22,6 +22,7 @@ from shopkeeper.evaluation.next_items import Split
 from shopkeeper.models.text import Floats
 from shopkeeper.progress import span
 from shopkeeper.ranking.customer_features import NAMES, customer_features
+from shopkeeper.ranking.exposure import inverse_weights, propensities_from_popularity
 from shopkeeper.ranking.pool import EACH, Pool, pooled
 from shopkeeper.ranking.ranker import Linear, Ranker
 from shopkeeper.retrieval.shelf import Mask, Shelf
@@ -179,18 +180,20 @@ def read(behaviour: Behaviour, part: Split, trails: Trails | None, shelf: Shelf,
     return pool, customer_features(pool, judged, part.past, shelf)
 
 
-def learn_preference(found: Choices, seed: int = 0) -> Learnt:
+def learn_preference(found: Choices, seed: int = 0, debias: float = 0.0) -> Learnt:
     """Try a linear ranker and trees, cross-fitted over customers, and keep the best if it beats the blend.
 
     Args:
         found: Validation customers; never the test.
         seed: Of the folds and of learning.
+        debias: What was taken teaches with weight 1 / popularity^debias, see `exposure.propensities_from_popularity`; 0 takes
+            the log as it is.
     """
     blend = found.ndcg(found.table[:, NAMES.index("blend")])
     fold = np.random.default_rng(seed).permutation(len(found)) % FOLDS
     kinds: dict[str, Callable[[Choices], Ranker]] = {
-        "linear": lambda part: Ranker(linear=_linear(part, seed)),
-        "trees": lambda part: Ranker(trees=_trees(part, seed)),
+        "linear": lambda part: Ranker(linear=_linear(part, seed, debias)),
+        "trees": lambda part: Ranker(trees=_trees(part, seed, debias)),
     }
     owner = np.repeat(np.arange(len(found)), np.diff(found.indptr))
     values: dict[str, NDArray[np.float64]] = {}
@@ -243,17 +246,18 @@ def _told(found: Choices) -> tuple[Choices, NDArray[np.bool_]]:
     return some, some.touched
 
 
-def _trees(found: Choices, seed: int) -> lightgbm.Booster:
+def _trees(found: Choices, seed: int, debias: float) -> lightgbm.Booster:
     """All that was taken against an even share of what was not: choosing it by any score would teach that score's bias."""
     some, counts = _told(found)
     counts &= some.taken | (np.random.default_rng(seed).random(len(counts)) < _SHARE)
     owner = np.repeat(np.arange(len(some)), np.diff(some.indptr))
     group = np.bincount(owner[counts], minlength=len(some))
-    data = lightgbm.Dataset(some.table[counts], some.taken[counts].astype(np.int32), group=group)
+    weight = _weights(some.table[counts], some.taken[counts], debias)
+    data = lightgbm.Dataset(some.table[counts], some.taken[counts].astype(np.int32), group=group, weight=weight)
     return lightgbm.train(_TREES | {"seed": seed, "num_threads": 1}, data, _ROUNDS)
 
 
-def _linear(found: Choices, seed: int) -> Linear:
+def _linear(found: Choices, seed: int, debias: float) -> Linear:
     """All that was taken against some of what was not: more of it changes only the bias, which orders nothing."""
     some, counts = _told(found)
     spared = np.random.default_rng(seed).random(len(counts)) < _AGAINST * len(some) / max(int(counts.sum()), 1)
@@ -261,5 +265,15 @@ def _linear(found: Choices, seed: int) -> Linear:
     table, taken = some.table[counts], some.taken[counts]
     centre, deviation = table.mean(axis=0), table.std(axis=0) + np.float32(1e-6)
     model = LogisticRegression(C=_STRENGTH, max_iter=200)
-    model.fit((table - centre) / deviation, taken)
+    model.fit((table - centre) / deviation, taken, _weights(table, taken, debias))
     return Linear(centre, (model.coef_[0] / deviation).astype(np.float32), float(model.intercept_[0]))
+
+
+def _weights(table: Floats, taken: NDArray[np.bool_], debias: float) -> NDArray[np.float64] | None:
+    """What each candidate weighs: 1, but for what was taken, which weighs the more the less popular it is."""
+    if not debias:
+        return None
+    chances = propensities_from_popularity(np.expm1(table[:, NAMES.index("evidence")]), power=debias)
+    weights = np.ones(len(taken))
+    weights[taken] = inverse_weights(chances, np.flatnonzero(taken))
+    return weights
