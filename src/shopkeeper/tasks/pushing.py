@@ -91,7 +91,8 @@ class Pusher:
     def push(self, who: Person, width: int, complements: Neighbours | None) -> Push:
         """What is pushed for somebody: arrays of `width` rows."""
         amounts: dict[str, Floats] = {}
-        fired, vetoed, behind = None, np.zeros(0, dtype=np.int64), {}
+        fired, vetoed = None, np.zeros(0, dtype=np.int64)
+        behind: dict[int, int] = {}
         if self._logic is not None:
             fired = self._logic.apply(self._facts(who))
             vetoed = fired.vetoed[fired.vetoed < width]
@@ -108,12 +109,9 @@ class Pusher:
             if answers.any():
                 amounts["asked"] = answers
         if complements is not None and who.request.surface in BASKET and len(who.focus):
-            table = complements.between(who.focus, np.arange(width, dtype=np.int64))
-            best = table.max(axis=0)
+            best, behind = _completing(complements, who.focus, width)
             if (top := float(best.max(initial=0.0))) > 0:
                 amounts["goes_with"] = np.float32(_GOES_WITH / top) * best
-                nearest = who.focus[table.argmax(axis=0)]
-                behind = {int(row): int(nearest[row]) for row in np.flatnonzero(best > 0)}
         return Push(amounts, vetoed, fired, behind)
 
     def vetoed(self, request: Request) -> Rows:
@@ -134,3 +132,16 @@ class Pusher:
             basket=np.unique(who.focus),
             customer={} if known is None else dict(known.attributes),
         )
+
+
+def _completing(complements: Neighbours, focus: Rows, width: int) -> tuple[Floats, dict[int, int]]:
+    """How well each row goes with what is in focus, float32 (width,), and with which of it."""
+    best = np.zeros(width, dtype=np.float32)
+    behind: dict[int, int] = {}
+    for row in focus[focus < complements.matrix.shape[0]].tolist():
+        own = complements.matrix[[row]]
+        better = own.data > best[own.indices]
+        rows, amounts = own.indices[better], own.data[better]
+        best[rows] = amounts
+        behind |= dict.fromkeys(rows.tolist(), row)
+    return best, behind

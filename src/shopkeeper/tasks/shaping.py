@@ -113,10 +113,18 @@ class Shaper:
         return np.concatenate([chosen, rest[np.argsort(-scores[rest], kind="stable")]])
 
     def _mixes(self, history: Histories, head: Rows) -> tuple[Matrix, NDArray[np.float64]]:
-        """Departments of the candidates, and the mix of the customer's own, drawn to that of the candidates."""
+        """Departments of the candidates, and the mix of the customer's own, drawn to that of the candidates.
+
+        Departments stand at the topmost level of the taxonomy that tells the customer's own items and the candidates apart.
+        """
         liked = history.strengths > 0
         past = history.rows[liked]
-        names = [self._shelf.item(row).category[:1] for row in (*head.tolist(), *past.tolist())]
+        paths = [self._shelf.item(row).category for row in (*head.tolist(), *past.tolist())]
+        names = paths
+        for depth in range(1, max(map(len, paths), default=0)):
+            names = [path[:depth] for path in paths]
+            if len({name for name in names if name}) > 1:
+                break
         codes = {name: code for code, name in enumerate(dict.fromkeys(name for name in names if name))}
         belongs = memberships([[codes[name]] if name else [] for name in names], len(codes))
         candidates, own = belongs[: len(head)], belongs[len(head) :]
