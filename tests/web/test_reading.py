@@ -183,6 +183,7 @@ def test_rules_speak_lead_elsewhere_and_rewrite(visitor: Arrive, shop: Shop):
     kinds = [event.kind for event in shop.store.events.of_session(browser.cookies["shop_session"])]
     assert kinds.count(EventKind.SEARCH) == 1
     assert visitor().get("/search?q=roundabout", follow_redirects=False).status_code == 200
+    assert visitor().get("/search?q=hither").url.query == b"q=thither&led=1"
     rewritten = visitor().get("/search?q=brain+cans").text
     assert "Searched for “wireless headphones” instead." in rewritten
     assert "+2 variants" in rewritten

@@ -47,6 +47,8 @@ _BANNER = Banner(text={"en": "<b>Earphone</b> week & more", "zh": "<b>耳机</b>
 RULES = [
     Rule(id="week", name="Week", when=When(contains=("headphones", "耳机")), then=Then(banner=_BANNER)),
     Rule(id="back", name="Back", when=When(exact=("returns", "退货")), then=Then(redirect="/basket")),
+    Rule(id="there", name="There", when=When(exact=("hither",)), then=Then(redirect="/search?q=thither")),
+    Rule(id="again", name="Again", when=When(exact=("thither",)), then=Then(redirect="/search?q=hither")),
     Rule(id="round", name="Round", when=When(exact=("roundabout",)), then=Then(redirect="/search?q=roundabout")),
     Rule(id="cans", name="Cans", when=When(exact=("brain cans",)), then=Then(query="wireless headphones")),
 ]

@@ -62,6 +62,7 @@ class Listing:
 
     Attributes:
         ignore: Keys of what was read out of the query and taken away; see `retrieval.understanding.nouns.Chip`.
+        led: A rule has led here, so no other one leads away: two that name each other would go round for ever.
     """
 
     query: str = ""
@@ -74,6 +75,7 @@ class Listing:
     ignore: tuple[str, ...] = ()
     sort: str = "relevance"
     page: int = 1
+    led: bool = False
 
     @classmethod
     def read(cls, parameters: QueryParams) -> Listing:
@@ -95,6 +97,7 @@ class Listing:
             ignore=_several(parameters.getlist("ignore")),
             sort=sort if sort in SORTS else "relevance",
             page=min(max(int(page), 1), _DEEPEST) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+            led=bool(parameters.get("led")),
         )
 
     @property

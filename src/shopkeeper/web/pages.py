@@ -94,8 +94,9 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
     if form.query and form.page == 1:
         desk.record([visit.event(EventKind.SEARCH, query=form.query, request=asked.id)])
     answer = desk.search(asked)
-    if answer.redirect and answer.redirect != form.href():
-        return RedirectResponse(answer.redirect, 303)
+    if answer.redirect and answer.redirect != form.href() and not form.led:
+        mark = ("&" if "?" in answer.redirect else "?") + "led=1" if answer.redirect.startswith("/search") else ""
+        return RedirectResponse(answer.redirect + mark, 303)
     whole = desk.shop.search(replace(asked, ignore=(), limit=1, explain=False)).read if form.ignore else answer.read
     seen = trail(desk, visit)
     count, offered = pages(answer.total, size, form.page)
