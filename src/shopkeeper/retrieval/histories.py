@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -160,10 +161,10 @@ def fold(
     user = np.asarray(users, dtype=np.int64)
     row = np.asarray(rows, dtype=np.int64)
     strength = np.asarray(strengths, dtype=np.float32)
-    time = np.asarray(times, dtype=np.float64)
+    moment = np.asarray(times, dtype=np.float64)
     total = count if count is not None else int(user.max(initial=-1)) + 1
     if not len(user):
-        return Histories(np.zeros(total + 1, dtype=np.int64), row, strength, time)
+        return Histories(np.zeros(total + 1, dtype=np.int64), row, strength, moment)
     key = user * (row.max() + 1) + row
     order = np.argsort(key, kind="stable")
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
@@ -173,7 +174,7 @@ def fold(
     place = np.lexsort((last, user[last]))
     last = last[place]
     indptr = _pointers(np.bincount(user[last], minlength=total))
-    return Histories(indptr, row[last], final[place].astype(np.float32), time[last])
+    return Histories(indptr, row[last], final[place].astype(np.float32), moment[last])
 
 
 def joined(parts: Sequence[Histories]) -> Histories:
@@ -216,6 +217,15 @@ def read(frame: pl.DataFrame, shelf: Shelf) -> tuple[Histories, list[str]]:
         len(names),
     )
     return folded, names.to_list()
+
+
+def present(times: NDArray[np.float64]) -> float:
+    """Now, as a log knows it: its latest event, in seconds since 1970, but never ahead of the clock.
+
+    A log may end long ago; and what claims to come from the future counts as now.
+    """
+    clock = time.time()
+    return min(float(times.max()), clock) if len(times) else clock
 
 
 def empty(height: int, width: int) -> Matrix:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,7 +23,7 @@ from shopkeeper.ranking.rules import Rulebook
 from shopkeeper.records import Event, EventKind, Item
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.complements import complements
-from shopkeeper.retrieval.histories import STRENGTH, Floats, read
+from shopkeeper.retrieval.histories import STRENGTH, Floats, present, read
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language
@@ -260,7 +259,7 @@ def _behaviour(
 ) -> tuple[Behaviour, int]:
     frame = store.events.frame(kinds=list(STRENGTH))
     histories, names = read(frame, shelf)
-    until = float(histories.times.max()) if len(histories.times) else time.time()
+    until = present(histories.times)
     behaviour = fit(
         histories, shelf, vectors, parameters, until=until, graph=knowledge.neighbours, dense=settings.recommend.ease
     )

@@ -11,7 +11,7 @@ from shopkeeper.ranking.features import Known
 from shopkeeper.ranking.shown import KINDS as SHOWN
 from shopkeeper.ranking.shown import read_shown
 from shopkeeper.records import EventKind
-from shopkeeper.retrieval.histories import STRENGTH, read
+from shopkeeper.retrieval.histories import STRENGTH, present, read
 from shopkeeper.retrieval.popularity import popularity
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.protocols import Store
@@ -25,7 +25,7 @@ def known_from(store: Store, shelf: Shelf) -> Known:
     histories, _ = read(store.events.frame(kinds=list(STRENGTH)), shelf)
     if not len(histories.times):
         return Known()
-    popular = popularity(histories, len(shelf), half_life=_HALF_LIFE, until=float(histories.times.max()))
+    popular = popularity(histories, len(shelf), half_life=_HALF_LIFE, until=present(histories.times))
     events = [event for _, event in store.events.scan(kinds=list(SHOWN))]
     return Known(popular, click_statistics(events, examination(read_shown(events))))
 
