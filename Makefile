@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= shop
 
-.PHONY: demo test check style install install-dev peers clean
+.PHONY: demo test check style install install-dev peers peers-next clean
 
 demo: install  ## Open the practice shop, train on it, compare before and after, serve it.
 	$(BIN)/shopkeeper --home $(HOME_DIR) demo
@@ -39,10 +39,17 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 peers: .peers/bm25s/.installed .peers/lancedb/.installed .peers/txtai/.installed  ## Rival search libraries for `python -m bench search-peers`.
 
+NEXT_PEERS := $(foreach peer,implicit cornac rectools recbole,.peers/$(peer)/.installed)
+
+peers-next: $(NEXT_PEERS)  ## Rival recommender libraries for `python -m bench next-peers`.
+
+CONSTRAINED := --constraint constraints.txt
+$(NEXT_PEERS): CONSTRAINED :=
+
 .peers/%/.installed: bench/peers/%.txt constraints.txt
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --upgrade pip
-	$(@D)/bin/python -m pip install --quiet --constraint constraints.txt --requirement $<
+	$(@D)/bin/python -m pip install --quiet $(CONSTRAINED) --requirement $<
 	touch $@
 
 clean:
