@@ -1,14 +1,17 @@
 """What a shop is really sent: strangers, endless histories, repeats, clocks that are wrong, filters that leave nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pytest
 from test_recommend import NOW, Shop, departments, ids
 
+from shopkeeper.ranking.blend import Blend, Part
 from shopkeeper.records import Event, EventKind, Filters, Request
 from shopkeeper.retrieval.histories import present, read
 from shopkeeper.retrieval.popularity import popularity
+from shopkeeper.settings import RecommendSettings
 from shopkeeper.tasks.behaviour import Parameters, fit
 
 _MANY = 100_000
@@ -95,3 +98,22 @@ def test_a_clock_from_the_future_does_not_age_the_whole_shop(shop):
     assert np.array_equal(np.argsort(-plain[rest], kind="stable"), np.argsort(-moved[rest], kind="stable"))
     shop.task.behaviour = fit(after, shop.shelf, shop.vectors, Parameters(), until)
     assert departments(shop.task.answer(Request(customer="c01", limit=5))) == {"kitchen"}
+
+
+def test_where_people_buy_again_habit_carries_what_they_keep_buying(tmp_path):
+    shop = Shop(tmp_path, RecommendSettings(repeat_purchases=True))
+    behaviour = shop.task.behaviour
+    parts = {**behaviour.parameters.blend.parts, "habit": Part(5.0)}
+    shop.task.behaviour = replace(behaviour, parameters=replace(behaviour.parameters, blend=Blend(parts)))
+    for week in range(3):
+        shop.post("kitchen-08", EventKind.PURCHASE, minute=10 * week)
+    shop.post("kitchen-00", EventKind.PURCHASE, minute=40)
+    request = Request(session="fresh", limit=5, explain=True)
+    answer = shop.task.answer(request)
+    assert ids(answer)[0] == "kitchen-08"
+    first = answer.hits[0]
+    assert first.reasons[0].kind == "again"
+    assert first.contributions["habit"] > 5.0
+    assert sum(first.contributions.values()) == pytest.approx(first.score, rel=1e-3)
+    assert shop.task.without(request, "kitchen-08", ["kitchen-08"])[0] < first.score
+    shop.store.close()

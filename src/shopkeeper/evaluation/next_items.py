@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from shopkeeper.progress import span
 from shopkeeper.records import EventKind
-from shopkeeper.retrieval.histories import Floats, Histories, Matrix, read
+from shopkeeper.retrieval.histories import Floats, Histories, Matrix, empty, read
 from shopkeeper.retrieval.shelf import Rows, Shelf
 
 Scorer = Callable[[Histories], Floats]
@@ -86,8 +86,8 @@ def split_last(histories: Histories, width: int, back: int = 1) -> Split:
     return Split(learn, past, past.weights(1.0, width), target.users, target.rows, until, asked)
 
 
-def split_time(frame: pl.DataFrame, shelf: Shelf, start: float, end: float) -> Split:
-    """Everything before `start` is known; what customers first bought from `start` to before `end` is to be foreseen.
+def split_time(frame: pl.DataFrame, shelf: Shelf, start: float, end: float, *, repeats: bool = False) -> Split:
+    """Everything before `start` is known; what customers bought from `start` to before `end` is to be foreseen.
 
     Customers without a past are asked as well: a shop must show them something. Where fewer than fifty purchases fall
     into the window, everything that speaks for an item is a target.
@@ -97,6 +97,8 @@ def split_time(frame: pl.DataFrame, shelf: Shelf, start: float, end: float) -> S
         shelf: The items.
         start: Seconds since 1970.
         end: Seconds since 1970.
+        repeats: What a customer had bought before counts as well, as in shops where people buy again; without it, what they
+            own is neither asked for nor in the way.
     """
     width = len(shelf)
     frame = frame.filter(pl.col("customer") != "")
@@ -115,6 +117,8 @@ def split_time(frame: pl.DataFrame, shelf: Shelf, start: float, end: float) -> S
     owning, owners = read(before.filter(bought), shelf)
     place = {name: user for user, name in enumerate(owners)}
     owned = _past(owning, np.array([place.get(name, -1) for name in asked], dtype=np.int64)).weights(1.0, width)
+    if repeats:
+        owned = empty(len(who), width)
     had = owned.tocoo()
     new = ~np.isin(ahead.users * width + ahead.rows, had.row * np.int64(width) + had.col)
     split = Split(learn, past, owned, ahead.users[new], ahead.rows[new], start, who)

@@ -17,7 +17,20 @@ from shopkeeper.ranking.pool import Pool
 from shopkeeper.retrieval.histories import Floats, Histories
 from shopkeeper.retrieval.shelf import Shelf
 
-SOURCES = ("next", "after", "together", "ease", "words", "meaning", "graph", "again", "popular", "trending", "new")
+SOURCES = (
+    "next",
+    "after",
+    "together",
+    "ease",
+    "words",
+    "meaning",
+    "graph",
+    "again",
+    "habit",
+    "popular",
+    "trending",
+    "new",
+)
 """Sources that may name candidates; one that is missing says 0 of all."""
 LATEST = ("after", "together", "words", "meaning")
 """Sources that are asked once more about the newest item alone: what is wanted now."""

@@ -46,7 +46,7 @@ _STEPS = 5_000
 """Steps after another one of the same customer, below which no sequence model is learnt."""
 _START: Mapping[str, float] = {
     "next": 0.5, "after": 1.0, "together": 0.5, "ease": 0.5, "words": 0.4, "meaning": 0.4, "graph": 0.2, "again": 0.0,
-    "popular": 0.05, "trending": 0.0, "new": 0.0,
+    "habit": 0.0, "popular": 0.05, "trending": 0.0, "new": 0.0,
 }  # fmt: skip
 """First guesses of the blend's weights."""
 
@@ -104,7 +104,7 @@ def train_behaviour(
         TrainingError: There is not enough behaviour to learn from.
     """
     frame = store.events.frame(kinds=list(STRENGTH))
-    validation, test = moments(frame, shelf, protocol)
+    validation, test = moments(frame, shelf, protocol, repeats=settings.recommend.repeat_purchases)
     seed, options = settings.compute.seed, options or NextOptions()
     graph = Graph(shelf, store.triples.scan()) if settings.recommend.graph and store.triples.count() else None
     learnt = learn(validation, test, shelf, vectors, settings, options, graph)
@@ -177,7 +177,7 @@ def learn(
             behaviour.next = sequence.to_serving(width, vectors, threads=2)
         return behaviour
 
-    parameters = tune_decays(fitted(sample, parameters), sample.split, width)
+    parameters = tune_decays(fitted(sample, parameters), sample, width)
     behaviour = fitted(sample, parameters)
     start = {name: weight for name, weight in _START.items() if name in behaviour.names}
     parameters = replace(

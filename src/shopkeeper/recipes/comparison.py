@@ -125,7 +125,8 @@ def _recommend(
 ) -> Iterator[Comparison]:
     frame = store.events.frame(kinds=list(STRENGTH))
     end = frame["time"].max()
-    split = split_time(frame, shelf, moment.timestamp(), (end.timestamp() if isinstance(end, datetime) else 0) + 1)
+    until = (end.timestamp() if isinstance(end, datetime) else 0) + 1
+    split = split_time(frame, shelf, moment.timestamp(), until, repeats=settings.recommend.repeat_purchases)
     if len(split.past) < _LEAST:
         return
     rng = np.random.default_rng(settings.compute.seed)

@@ -41,9 +41,9 @@ class Moment:
         return Moment(kept, *trails)
 
 
-def moments(frame: pl.DataFrame, shelf: Shelf, protocol: str) -> tuple[Moment, Moment]:
+def moments(frame: pl.DataFrame, shelf: Shelf, protocol: str, *, repeats: bool = False) -> tuple[Moment, Moment]:
     """Validation and test, see `splits`."""
-    first, second = splits(frame, shelf, protocol)
+    first, second = splits(frame, shelf, protocol, repeats=repeats)
     return moment(frame, shelf, first, protocol), moment(frame, shelf, second, protocol)
 
 
@@ -55,13 +55,14 @@ def moment(frame: pl.DataFrame, shelf: Shelf, split: Split, protocol: str) -> Mo
     return Moment(split, trails.within(split.learn), trails.take(split.asked).within(split.past))
 
 
-def splits(frame: pl.DataFrame, shelf: Shelf, protocol: str) -> tuple[Split, Split]:
+def splits(frame: pl.DataFrame, shelf: Shelf, protocol: str, *, repeats: bool = False) -> tuple[Split, Split]:
     """Validation and test.
 
     Args:
         frame: Events, see `EventLog.frame`.
         shelf: The items.
         protocol: ``time``: the last 30 % of the events in two windows; ``last``: the last two items of every customer.
+        repeats: With ``time``: what a customer bought before may be foreseen, too.
 
     Raises:
         TrainingError: There is nothing to foresee in one of them.
@@ -73,7 +74,10 @@ def splits(frame: pl.DataFrame, shelf: Shelf, protocol: str) -> tuple[Split, Spl
         seconds = np.sort((frame["time"].dt.epoch("us") / 1e6).to_numpy())
         marks = [float(seconds[int(share * (len(seconds) - 1))]) for share in (0.7, 0.85)] if len(seconds) else [0, 0]
         end = float(seconds[-1]) + 1 if len(seconds) else 1.0
-        found = split_time(frame, shelf, marks[0], marks[1]), split_time(frame, shelf, marks[1], end)
+        found = (
+            split_time(frame, shelf, marks[0], marks[1], repeats=repeats),
+            split_time(frame, shelf, marks[1], end, repeats=repeats),
+        )
     for name, split in zip(("validation", "test"), found, strict=True):
         if not len(split.targets):
             raise TrainingError(

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.evaluation.next_items import Scorer, Split, measures, ranks
+from shopkeeper.evaluation.next_items import Scorer, Split, measures, places_of, ranks
 from shopkeeper.progress import span
 from shopkeeper.ranking.blend import Examples
 from shopkeeper.ranking.pool import pooled
 from shopkeeper.recipes.moments import Moment
 from shopkeeper.retrieval.collaborative import Neighbours, after, together
+from shopkeeper.retrieval.habit import Habit
 from shopkeeper.retrieval.histories import Histories, Source
 from shopkeeper.retrieval.popularity import Standing, popularity
 from shopkeeper.tasks.behaviour import Behaviour, Parameters
@@ -45,29 +46,37 @@ def tune_sources(sample: Split, width: int) -> Parameters:
     return found
 
 
-def tune_decays(behaviour: Behaviour, sample: Split, width: int) -> Parameters:
+_DECAYS: Mapping[str, tuple[float, ...]] = {
+    "words": (0.4, 0.6, 0.8),
+    "meaning": (0.4, 0.6, 0.8),
+    "graph": (0.6, 0.8),
+    "again": (0.6, 0.8, 0.95),
+}
+"""Weights of an item one step further back that are tried."""
+
+
+def tune_decays(behaviour: Behaviour, sample: Moment, width: int) -> Parameters:
     """How fast each kind of history fades, and popularity with it, each by its own NDCG@10."""
-    found = behaviour.parameters
-    for name, grid in (
-        ("words", (0.4, 0.6, 0.8)),
-        ("meaning", (0.4, 0.6, 0.8)),
-        ("graph", (0.6, 0.8)),
-        ("again", (0.6, 0.8, 0.95)),
-    ):
+    found, split = behaviour.parameters, sample.split
+    for name, grid in _DECAYS.items():
         source = behaviour.sources.get(name)
         if source is None:
             continue
         scores = {}
         for decay in grid:
             source.decay = decay
-            scores[decay] = _alone(source, sample, width)
+            scores[decay] = _alone(source, split, width)
         source.decay = max(scores, key=lambda decay: scores[decay])
         found = replace(found, decays={**found.decays, name: source.decay})
     scores = {}
-    for half_life in (7.0, 30.0, 120.0, 3650.0):
-        values = popularity(sample.learn, width, half_life=half_life, until=sample.until)
-        scores[half_life] = _alone(Standing("popular", values), sample, width)
-    return replace(found, half_life=max(scores, key=lambda half_life: scores[half_life]))
+    for half_life in (1.0, 3.0, 7.0, 30.0, 120.0, 3650.0):
+        values = popularity(split.learn, width, half_life=half_life, until=split.until)
+        scores[half_life] = _alone(Standing("popular", values), split, width)
+    found = replace(found, half_life=max(scores, key=lambda half_life: scores[half_life]))
+    scores = {}
+    for half_life in (30.0, 60.0, 120.0, 365.0):
+        scores[half_life] = _habitual(Habit(half_life), sample, width)
+    return replace(found, habit=max(scores, key=lambda half_life: scores[half_life]))
 
 
 def examples(behaviour: Behaviour, sample: Moment, width: int) -> Examples:
@@ -110,3 +119,8 @@ def _source(name: str, histories: Histories, width: int, chosen: Mapping[str, fl
 def _alone(source: Source, sample: Split, width: int) -> float:
     scorer: Scorer = lambda past: source.scores(past.weights(source.decay, width))  # noqa: E731
     return float(measures(ranks(scorer, sample, width), sample)["ndcg@10"].mean())
+
+
+def _habitual(habit: Habit, sample: Moment, width: int) -> float:
+    where = places_of(lambda users: habit.scores(sample.past.take(users), width), sample.split, width)
+    return float(measures(where, sample.split)["ndcg@10"].mean())

@@ -22,6 +22,7 @@ from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import Neighbours, after, mass, together
 from shopkeeper.retrieval.ease import ease
 from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
+from shopkeeper.retrieval.habit import HABIT, Habit
 from shopkeeper.retrieval.histories import Floats, Histories, Source, empty, widen
 from shopkeeper.retrieval.next_items import NextItems
 from shopkeeper.retrieval.popularity import Again, Standing, newness, popularity, trending
@@ -67,6 +68,7 @@ class Parameters:
         ways: Weights of the ways through the knowledge graph, see `graph_neighbours`; empty counts all alike.
         half_life: Days after which an event counts half for popularity.
         fresh: Days in which an item's newness falls by e.
+        habit: Days after which a customer's own step counts half for ``habit``.
         blend: Weights and scales.
         untouched: What the ranker's margin of an item gains that nobody has done anything with.
     """
@@ -81,6 +83,7 @@ class Parameters:
     ways: Mapping[str, float] = field(default_factory=dict)
     half_life: float = 30.0
     fresh: float = 14.0
+    habit: float = 60.0
     blend: Blend = field(default_factory=_guess)
     untouched: float = 0.0
 
@@ -93,6 +96,7 @@ class Parameters:
             "ways": dict(self.ways),
             "half_life": self.half_life,
             "fresh": self.fresh,
+            "habit": self.habit,
             "untouched": self.untouched,
             "blend": self.blend.to_json(),
         }
@@ -129,7 +133,12 @@ class Behaviour:
     @property
     def names(self) -> tuple[str, ...]:
         """All that can be asked."""
-        return (*self.sources, *(["next"] if self.next is not None else []))
+        return (*self.sources, HABIT, *(["next"] if self.next is not None else []))
+
+    @property
+    def habit(self) -> Habit:
+        """What customers keep coming back to."""
+        return Habit(self.parameters.habit)
 
     def scores(
         self,
@@ -145,7 +154,7 @@ class Behaviour:
         Args:
             histories: What the users did.
             width: Number of rows of the shelf.
-            trails: The same step by step; only with them the sequence model is asked.
+            trails: The same step by step; only with them habit and the sequence model are asked.
             only: Sources to ask; all when None.
             deadline: On the clock of `time.perf_counter`: a source whose turn comes later is left out, and said so in the log.
         """
@@ -156,11 +165,12 @@ class Behaviour:
             if found and deadline is not None and time.perf_counter() > deadline:
                 log.warning("recommendation ran out of time", extra={"left_out": name, "asked": len(found)})
                 continue
-            if name != "next":
+            if name in self.sources:
                 source = self.sources[name]
                 found[name] = source.scores(histories.weights(source.decay, width))
-            elif self.next is not None and trails is not None:
-                found[name] = self.next.scores(trails, width)
+            elif trails is not None:
+                stepwise = self.habit if name == HABIT or self.next is None else self.next
+                found[name] = stepwise.scores(trails, width)
         return found
 
     def judged(self, histories: Histories, pool: Pool, scores: Mapping[str, Floats], width: int) -> Judged:
@@ -226,26 +236,30 @@ class Behaviour:
         """Evidence of every row of the shelf, 0 for rows that came after fitting: float32 (1, width)."""
         return widen(self.evidence[None, :], width)
 
-    def carried(self, history: Histories, items: Rows, width: int) -> dict[str, Floats]:
+    def carried(self, history: Histories, trail: Trails, items: Rows, width: int) -> dict[str, Floats]:
         """What each item of one user's history adds to the blended score of each of `items`.
 
         Args:
             history: Exactly one user.
+            trail: Of the same.
             items: Rows, k of them.
             width: Number of rows of the shelf.
 
         Returns:
-            Source name to float32 (m, k), m items in the history; standing sources have m = 1. All of it sums to the
-            blended scores.
+            Source name to float32 (m, k), m items in the history; standing sources have m = 1. All of it, and what the
+            sequence model adds, sums to the blended scores.
         """
         evidence = self.evidence_of(width)[:, items]
         count = history.known[:, None]
         parts: dict[str, Floats] = {}
         for name in self.parameters.blend.active:
+            share = self.parameters.blend.share(name, count, evidence)
+            if name == HABIT:
+                own = np.equal.outer(history.rows, items).astype(np.float32)
+                parts[name] = own * self.habit.of(trail, items) * share
             if name not in self.sources:
                 continue
             source = self.sources[name]
-            share = self.parameters.blend.share(name, count, evidence)
             if name in STANDING:
                 parts[name] = source.scores(history.weights(1.0, width))[:, items] * share
             else:

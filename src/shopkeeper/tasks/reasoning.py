@@ -77,7 +77,7 @@ class Explainer:
         shelf = self._shelf
         tried, falls = effects(behaviour, person.history, person.trail, shelf, judged, page)
         standing = behaviour.standing("popular", len(shelf)) + behaviour.standing("new", len(shelf))
-        carried = behaviour.carried(person.history, page, len(shelf))
+        carried = behaviour.carried(person.history, person.trail, page, len(shelf))
         found: list[Why] = []
         for place, row in enumerate(page.tolist()):
             fall = falls[:, place]
@@ -97,7 +97,7 @@ class Explainer:
 
     def _carried(self, person: Person, behaviour: Behaviour, scores: Floats, page: Rows) -> list[Why]:
         """Under a blend: the parts of the sum; the sequence model, which no item carries alone, has the rest."""
-        carried = behaviour.carried(person.history, page, len(self._shelf))
+        carried = behaviour.carried(person.history, person.trail, page, len(self._shelf))
         found: list[Why] = []
         for place, row in enumerate(page.tolist()):
             reasons = tuple(

@@ -106,7 +106,7 @@ def because(source: str, deed: Deed, words: Sequence[str] = ()) -> Reason:
     Returns:
         A reason whose evidence is the item's id, then the words.
     """
-    if source == "again":
+    if source in ("again", "habit"):
         return plain("again", (deed.item,))
     english, chinese = _DID.get(deed.kind, _LOOKED)
     title = _short(deed.title)
