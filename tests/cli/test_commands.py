@@ -2,11 +2,12 @@
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from shopkeeper.cli.main import main
+from shopkeeper.cli.main import COMMANDS, app, main, needed
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
@@ -118,3 +119,19 @@ def test_a_wrong_call_says_how_to_mend_it(run, arguments, code, said):
     found, out, err = run(*arguments)
     assert found == code
     assert said in out + err
+
+
+def test_every_command_stands_in_the_module_that_is_imported_for_it():
+    for module in COMMANDS:
+        import_module(f"shopkeeper.cli.{module}")
+    for module, names in COMMANDS.items():
+        own = [one for one in app.registered_commands if one.callback.__module__ == f"shopkeeper.cli.{module}"]
+        found = {one.name or one.callback.__name__ for one in own}
+        for group in app.registered_groups:
+            inside = group.typer_instance.registered_commands
+            if {one.callback.__module__ for one in inside} == {f"shopkeeper.cli.{module}"}:
+                found.add(group.name or group.typer_instance.info.name)
+        assert found == set(names), module
+        for name in names:
+            assert module in needed(["--home", "somewhere", name, "--help"])
+    assert needed(["--help"]) == needed(["serach"]) == list(COMMANDS)

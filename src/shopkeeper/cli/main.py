@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
@@ -29,6 +30,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="A pretrained language model, fine-tuned on a shop's own words and behaviour, runs the shop.",
 )
+
+COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "data": ("init", "import", "export"),
+    "learn": ("train", "evaluate", "models", "demo"),
+    "operate": ("search", "suggest", "recommend", "similar", "tag", "index", "serve", "keys", "doctor"),
+    "review": ("review",),
+    "runs": ("runs",),
+    "tune": ("tune",),
+    "analytics": ("analytics",),
+    "rules": ("rules",),
+    "graph": ("graph",),
+    "mailing": ("mail",),
+    "policy": ("policy",),
+}
+"""Which module registers which commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +83,19 @@ def configure(
     context.obj = Session(settings.load(home, overrides=overrides), Output(as_json=as_json))
 
 
+def needed(arguments: Sequence[str]) -> list[str]:
+    """Modules whose commands stand on the line; all of them where none does, for the help and for slips.
+
+    Learning takes seconds to import, which nobody waits for who only wants to import a feed.
+    """
+    return [module for module, names in COMMANDS.items() if set(names) & set(arguments)] or list(COMMANDS)
+
+
 def main() -> None:
     """Entry point: run the command, turn errors into one line of advice and an exit code."""
-    # each registers its commands
-    for commands in (
-        "data",
-        "learn",
-        "operate",
-        "review",
-        "runs",
-        "tune",
-        "analytics",
-        "rules",
-        "graph",
-        "mailing",
-        "policy",
-    ):
-        import_module(f"shopkeeper.cli.{commands}")
-
     arguments = sys.argv[1:]
+    for commands in needed(arguments):
+        import_module(f"shopkeeper.cli.{commands}")
     if "--json" in arguments:  # allowed anywhere on the line
         arguments = ["--json", *(argument for argument in arguments if argument != "--json")]
     try:
