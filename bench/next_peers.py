@@ -108,7 +108,8 @@ def _cells(item: Item, row: int) -> dict[str, object]:
 
 def _named(folder: Path, module: str, python: Path, system: str, name: str) -> Named:
     command = [str(python), "-W", "ignore", "-m", f"bench.peers.{module}", str(folder), system]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | _ONE_THREAD, capture_output=True, text=True)
+    where = os.environ | _ONE_THREAD | {"PYTHONPATH": str(ROOT)}  # what a library logs stays in the scratch folder
+    done = subprocess.run(command, cwd=folder, env=where, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"bench.peers.{module} {system} failed:\n{done.stderr[-4000:]}")
     return read_named(folder, name)
