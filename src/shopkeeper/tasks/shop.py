@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import numpy as np
+import polars as pl
 
 from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.rules import Rulebook
@@ -49,8 +50,11 @@ class Shop:
         self._writer = GroupWriter(store.events)
         self._sessions = open_sessions(settings.sessions.url, store.events, settings.name)
         self._bought: defaultdict[str, set[str]] = defaultdict(set)
-        self._note_purchases(self._past_purchases())
-        self._replenishment = self._rhythms()
+        purchases = self._purchases()
+        for customer, item in purchases.select("customer", "item").iter_rows():
+            if customer and item:
+                self._bought[customer].add(item)
+        self._replenishment = Replenishment(purchases)
         self._floor = self._build()
 
     @property
@@ -153,7 +157,7 @@ class Shop:
     def reload(self) -> None:
         """Build everything anew from the store and the live models, aside, and swap it in."""
         with self._writing:
-            self._replenishment = self._rhythms()
+            self._replenishment = Replenishment(self._purchases())
             self._floor = self._build()
 
     def close(self) -> None:
@@ -168,16 +172,13 @@ class Shop:
             self.settings, self.store, self.registry, self._sessions.recent, lambda customer: bought.get(customer, ())
         )
 
-    def _rhythms(self) -> Replenishment:
-        return Replenishment(self.store.events.frame(kinds=[EventKind.PURCHASE]))
+    def _purchases(self) -> pl.DataFrame:
+        return self.store.events.frame(kinds=[EventKind.PURCHASE])
 
     def _due(self, customer: str, moment: datetime) -> list[str]:
         kinds = (EventKind.PURCHASE, EventKind.RETURN)
         past = self.store.events.tail(customer=customer, kinds=kinds)
         return self._replenishment.due([event for _, event in past], moment)
-
-    def _past_purchases(self) -> Iterable[Event]:
-        return (event for _, event in self.store.events.scan(kinds=[EventKind.PURCHASE]))
 
     def _note_purchases(self, events: Iterable[Event]) -> None:
         for event in events:
