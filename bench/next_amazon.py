@@ -19,7 +19,7 @@ from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.cache import CachedEncoder
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.recipes.behaviour import learn
-from shopkeeper.recipes.moments import moments
+from shopkeeper.recipes.moments import Moment, moments
 from shopkeeper.records import Event, EventKind, Item
 from shopkeeper.retrieval.histories import Floats, Histories, Source
 from shopkeeper.retrieval.shelf import Shelf
@@ -75,6 +75,18 @@ def fill(store: SqlStore, folder: Path, users: int | None = None) -> None:
             store.events.append(events)
             events = []
     store.events.append(events)
+
+
+def opened(folder: Path, settings: Settings, *, quick: bool) -> tuple[Shelf, Floats | None, tuple[Moment, Moment]]:
+    """A data set as a shelf, vectors of its texts, and validation and test; quick: 3,000 users and no vectors."""
+    store = open_store(f"sqlite:///{settings.home / 'shop.db'}")
+    try:
+        fill(store, folder, users=3_000 if quick else None)
+        shelf = Shelf(store.catalogue.scan())
+        vectors = None if quick else encode([item for item in shelf.items if item], settings)
+        return shelf, vectors, moments(store.events.frame(), shelf, "last")
+    finally:
+        store.close()
 
 
 def encode(items: list[Item], settings: Settings) -> Floats:

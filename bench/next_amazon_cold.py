@@ -10,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import Metric, Row
-from bench.next_amazon import encode, fill
+from bench.next_amazon import opened
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.next_items import Split, measures, ranks
 from shopkeeper.recipes.behaviour import learn
-from shopkeeper.recipes.moments import moments
-from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
-from shopkeeper.store.database import open_store
 from shopkeeper.tasks.behaviour import Behaviour, fit
 
 _HIDDEN = 0.1
@@ -36,15 +33,8 @@ def run(data: Path, *, quick: bool = False, seed: int = 7, set: str = "beauty") 
         set: ``beauty`` or ``toys``.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        store = open_store(f"sqlite:///{Path(scratch) / 'shop.db'}")
-        try:
-            fill(store, data / "amazon-2014-seqrec" / set, users=3_000 if quick else None)
-            shelf = Shelf(store.catalogue.scan())
-            settings = Settings.model_validate({"home": scratch, "compute": {"seed": seed}, "train": {"minutes": 30}})
-            vectors = None if quick else encode([item for item in shelf.items if item], settings)
-            whole = moments(store.events.frame(), shelf, "last")
-        finally:
-            store.close()
+        settings = Settings.model_validate({"home": scratch, "compute": {"seed": seed}, "train": {"minutes": 30}})
+        shelf, vectors, whole = opened(data / "amazon-2014-seqrec" / set, settings, quick=quick)
         width = len(shelf)
         hidden = np.random.default_rng(seed).random(width) < _HIDDEN
         validation, test = (moment.without(np.flatnonzero(hidden)) for moment in whole)

@@ -13,19 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.contract import ROOT, Metric, Row
-from bench.next_amazon import encode, fill
+from bench.next_amazon import opened
 from bench.plots import lines
 from shopkeeper.evaluation.beyond import coverage, exposure, gini, intra_list_diversity, miscalibration, novelty
 from shopkeeper.ranking.blend import tune
 from shopkeeper.ranking.calibration import memberships
-from shopkeeper.recipes.moments import Moment, moments
+from shopkeeper.recipes.moments import Moment
 from shopkeeper.recipes.source_tuning import examples, tune_sources
 from shopkeeper.records import Request
 from shopkeeper.retrieval.histories import Floats
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import trail_of
 from shopkeeper.settings import RecommendSettings, Settings
-from shopkeeper.store.database import open_store
 from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit
 from shopkeeper.tasks.people import Person
 from shopkeeper.tasks.shaping import SHAPED, Shaper
@@ -56,14 +55,8 @@ def run(data: Path, *, quick: bool = False, seed: int = 7, set: str = "beauty") 
         set: ``beauty`` or ``toys``.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        store = open_store(f"sqlite:///{Path(scratch) / 'shop.db'}")
-        try:
-            fill(store, data / "amazon-2014-seqrec" / set, users=3_000 if quick else None)
-            shelf = Shelf(store.catalogue.scan())
-            vectors = None if quick else encode([item for item in shelf.items if item], Settings(home=Path(scratch)))
-            validation, test = moments(store.events.frame(), shelf, "last")
-        finally:
-            store.close()
+        folder = data / "amazon-2014-seqrec" / set
+        shelf, vectors, (validation, test) = opened(folder, Settings(home=Path(scratch)), quick=quick)
     rng = np.random.default_rng(seed)
     sample = validation.take(np.sort(rng.permutation(len(validation.past))[:_USERS]).astype(np.int64))
     asked = test.take(np.sort(rng.permutation(len(test.past))[:_USERS]).astype(np.int64))
