@@ -265,7 +265,7 @@ def _read(exam: Exam, seed: int, epochs: int) -> Values:
         method = Method(open_layers=6, rate=1e-4, epochs=epochs, batch=64)
         prepare(model, method)
         lesson = Lesson(_some(tokens, known), wanted[known])
-        teach(model, lesson, method, minutes=30, seed=seed, loss=supervised(number()), name="cross-encoder")
+        teach(model, lesson, method, minutes=8, seed=seed, loss=supervised(number()), name="cross-encoder")
         said = answers(model, tokens, asked, bfloat16=True)[:, 0].numpy()
         return np.asarray(said * spread + middle, dtype=np.float64)
 
