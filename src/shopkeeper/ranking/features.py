@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,7 +167,7 @@ def features(index: HybridIndex, shelf: Shelf, asked: Asked, found: Found) -> Fl
 
 def _of_catalogue(shelf: Shelf, rows: Rows, wanted: set[str], asked: Asked) -> dict[str, NDArray[np.floating]]:
     brands, categories = shelf.brand_codes[rows], shelf.category_codes[rows]
-    named = [code for code in np.unique(brands).tolist() if code and set(terms(shelf.brands.values[code])) <= wanted]
+    named = [code for code in np.unique(brands).tolist() if code and _terms_of(shelf.brands.values[code]) <= wanted]
     price = shelf.prices[rows]
     low, high = _ends(price)
     created = shelf.created[rows]
@@ -179,6 +180,11 @@ def _of_catalogue(shelf: Shelf, rows: Rows, wanted: set[str], asked: Asked) -> d
         "price_place": np.nan_to_num((price - low) / max(high - low, 1e-9), nan=0.5),
         "youth": np.where((created > 0) & (asked.time > 0), 0.5**years, 0.0),
     }
+
+
+@lru_cache(maxsize=100_000)
+def _terms_of(brand: str) -> frozenset[str]:
+    return frozenset(terms(brand))
 
 
 def _held(found: Matches, count: int) -> NDArray[np.bool_]:

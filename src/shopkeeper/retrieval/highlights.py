@@ -29,11 +29,13 @@ _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _PLAIN = "\x00-\x7f\u3001-\u303d\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff5e"
 """Characters that are one character when normalised, too."""
 _PIECE = re.compile(rf"[{_PLAIN}]+(?![^{_PLAIN}])|.[^{_PLAIN}]*", re.DOTALL)
+_ALL_PLAIN = re.compile(rf"[{_PLAIN}]*")
 _COMPOSED = re.compile("\u0130|.[\u0300-\u036f\u1100-\u11ff\u3099\u309a\uff9e\uff9f]*", re.DOTALL)
 _CHUNK = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:[-./+'’&_][^\W_{_HAN}]+)*")
 _AMOUNT = re.compile(
     rf"""(?:(?<![a-z0-9.,])|(?<=\dx))(\d+(?:,\d{{3}})*(?:\.\d+)?)[ \-]?(?:([a-z]+|")(?![a-z0-9])|([{_HAN}]{{1,2}}))"""
 )
+_DIGIT = re.compile(r"\d")
 _SENTENCE = re.compile(r"[.!?]\s+|[。！？；\n]\s*")
 
 
@@ -117,20 +119,39 @@ def located(text: str, wanted: frozenset[str] | None = None) -> list[tuple[int, 
 
 def _words(plain: str, wanted: frozenset[str] | None) -> Iterator[tuple[int, int, str]]:
     """Words of a normalised text."""
-    letters = list(plain)
-    for start, end, term in _amounts(plain):
+    amounts = _amounts(plain)
+    for start, end, term in amounts:
         if wanted is None or term in wanted:
             yield start, end, term
-        letters[start:end] = " " * (end - start)
-    for chunk in _CHUNK.finditer("".join(letters)):
-        for start, end, term in _in_chunk(chunk.group()):
+    if amounts:
+        letters = list(plain)
+        for start, end, _ in amounts:
+            letters[start:end] = " " * (end - start)
+        plain = "".join(letters)
+    held = None
+    if wanted is not None:  # most texts hold few of the words: whether a chunk does is asked once, whatever its places
+        held = {chunk for chunk in set(_CHUNK.findall(plain)) if not wanted.isdisjoint(_terms_in(chunk))}
+        if not held:
+            return
+    for place in _CHUNK.finditer(plain):
+        chunk = place.group()
+        if held is not None and chunk not in held:
+            continue
+        for start, end, term in _in_chunk(chunk):
             if wanted is None or term in wanted:
-                yield chunk.start() + start, chunk.start() + end, term
+                yield place.start() + start, place.start() + end, term
+
+
+@lru_cache(maxsize=100_000)
+def _terms_in(chunk: str) -> frozenset[str]:
+    return frozenset(term for *_, term in _in_chunk(chunk))
 
 
 def _amounts(plain: str) -> list[tuple[int, int, str]]:
     """Quantities: a number and a unit that are one term for analysis."""
-    found = []
+    found: list[tuple[int, int, str]] = []
+    if not _DIGIT.search(plain):
+        return found
     for amount in _AMOUNT.finditer(plain):
         number, unit, han = amount.groups()
         for tried in (unit,) if unit else (han, han[:1]):
@@ -169,7 +190,7 @@ def _aligned(text: str) -> tuple[str, Sequence[int] | None, Sequence[int] | None
     The two are None where nothing moves.
     """
     whole = normalise(text)
-    if len(whole) == len(text) and re.fullmatch(rf"[{_PLAIN}]*", text):
+    if len(whole) == len(text) and (text.isascii() or _ALL_PLAIN.fullmatch(text)):
         return whole, None, None
     plain: list[str] = []
     starts: list[int] = []

@@ -1,4 +1,4 @@
-"""Search by meaning: unit vectors by row, compared all and exactly in small shops, through a graph (HNSW) in large ones."""
+"""Search by meaning: unit vectors by row, all of them compared in small shops, through a graph (HNSW) in large ones."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from usearch.index import Index
 from shopkeeper.models.text import Floats
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores
 
-_NARROW = 8_000
-"""Up to this many allowed rows, a large shop compares them all as well."""
+_FEW, _NARROW = 2_000, 8_000
+"""Up to this many allowed rows, their stored vectors are compared at once; more of them where the graph is the other way."""
 _CONNECTIVITY, _BUILD, _SEARCH = 16, 96, 256
+_LOOSE = 2
+"""Connectivity and effort of a graph that is never walked, as all its entries are compared."""
+_WIDE = 4.0
+"""Deviations of a coordinate that int8 must be able to hold at least."""
 _FETCH = 2
 """Times k that the graph is asked for, before exact scores decide."""
 _SPARE = 1.3
@@ -23,8 +27,9 @@ _SPARE = 1.3
 class VectorIndex:
     """Rows found by dot product. Searching is safe beside one writer.
 
-    Vectors stand as float32 while all are compared; beyond `exact_below` as float16, with their int8 shadows in the
-    graph. Scores are always taken from the stored vectors.
+    Their int8 shadows, a quarter of the bytes, say which rows are near: all shadows are compared, or beyond `exact_below`
+    those that the graph leads to. Twice as many as are wanted are then compared by the stored vectors, float32 or beyond
+    `exact_below` float16, which all scores are taken from.
 
     Args:
         dimension: Length d of the vectors.
@@ -37,8 +42,9 @@ class VectorIndex:
         self._store: NDArray[np.floating] = np.zeros((0, dimension), dtype=np.float32)
         self._alive = np.zeros(0, dtype=np.bool_)
         self._count = 0
-        self._graph: Index | None = None
-        self._scale = 127.0
+        self._graph = self._new_graph(approximate=False)
+        self._walked = False
+        self._scale = 0.0
         self._writing = threading.Lock()
 
     def __len__(self) -> int:
@@ -48,7 +54,7 @@ class VectorIndex:
     @property
     def approximate(self) -> bool:
         """True once search goes through the graph."""
-        return self._graph is not None
+        return self._walked
 
     def upsert(self, rows: Rows, vectors: Floats) -> None:
         """Set the vectors, float32 (n, d), of distinct rows; they are found when this returns."""
@@ -60,12 +66,12 @@ class VectorIndex:
             self._store[rows] = vectors
             self._alive[rows] = True
             self._count = max(self._count, int(rows.max()) + 1)
-            if self._graph is not None:
-                if len(stale):
-                    self._graph.remove(stale.astype(np.uint64))
-                self._graph.add(rows.astype(np.uint64), self._shadow(vectors))
-            elif len(self) >= self._exact_below > 0 or self._exact_below == 0:
+            if not self._scale or (not self._walked and len(self) >= self._exact_below):
                 self._build_graph()
+                return
+            if len(stale):
+                self._graph.remove(stale.astype(np.uint64))
+            self._graph.add(rows.astype(np.uint64), self._shadow(vectors))
 
     def remove(self, rows: Rows) -> None:
         """Take rows out; unknown ones are ignored."""
@@ -73,7 +79,7 @@ class VectorIndex:
             known = rows[rows < self._count]
             known = known[self._alive[known]]
             self._alive[known] = False
-            if self._graph is not None and len(known):
+            if len(known):
                 self._graph.remove(known.astype(np.uint64))
 
     def search(
@@ -98,22 +104,13 @@ class VectorIndex:
             mask[:known] &= allowed[:known]
             mask[known:] = False
         survivors = int(np.count_nonzero(mask))
-        if k >= 1 and self._graph is None and survivors > count // 4:
-            every = self._store[:count] @ vector
-            near, scores = _best(np.arange(count), np.where(mask, every, np.float32(-np.inf)), min(k, survivors))
-            if also is None:
-                return near, scores
-            rows = np.union1d(near, also)
-            inside = rows < count
-            inside[inside] = self._alive[rows[inside]]
-            return rows, np.where(inside, every[np.where(inside, rows, 0)], np.float32(0))
         if k < 1 or not survivors:
             near, scores = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        elif self._graph is None or survivors <= _NARROW:
+        elif survivors <= (_NARROW if self._walked else _FEW):
             rows = np.flatnonzero(mask)
             near, scores = _best(rows, self.scores(vector, rows), k)
         else:
-            near, scores = self._through_graph(self._graph, vector, k, mask, survivors)
+            near, scores = self._by_shadows(vector, k, mask, survivors)
         if also is None:
             return near, scores
         rows = np.union1d(near, also)
@@ -135,12 +132,13 @@ class VectorIndex:
         out[known] = self._store[rows[known]]
         return out
 
-    def _through_graph(self, graph: Index, vector: Floats, k: int, mask: Mask, survivors: int) -> tuple[Rows, Scores]:
+    def _by_shadows(self, vector: Floats, k: int, mask: Mask, survivors: int) -> tuple[Rows, Scores]:
+        walked, graph = self._walked, self._graph  # in this order: a writer sets them in the other one
         share = survivors / len(mask)
         fetch = int(_FETCH * k / share)
         shadow = self._shadow(vector)
         while True:
-            found = graph.search(shadow, min(fetch, len(graph)), threads=1)
+            found = graph.search(shadow, min(fetch, len(graph)), threads=1, exact=not walked)
             rows = np.asarray(found.keys).astype(np.int64)
             rows = rows[rows < len(mask)]
             rows = rows[mask[rows]]
@@ -155,19 +153,25 @@ class VectorIndex:
     def _build_graph(self) -> None:
         rows = np.flatnonzero(self._alive)
         sample = self._store[rows[:: max(1, len(rows) // 2_000)]]
-        self._scale = 127.0 / max(float(np.quantile(np.abs(sample), 0.9999)), 1e-6) if len(sample) else 127.0
-        graph = Index(
+        widest = float(np.quantile(np.abs(sample), 0.9999)) if len(sample) else 0.0
+        self._scale = 127.0 / max(widest, _WIDE / np.sqrt(self.dimension))
+        walked = len(rows) >= self._exact_below
+        graph = self._new_graph(approximate=walked)
+        if len(rows):
+            graph.add(rows.astype(np.uint64), self._shadow(self._store[rows]))
+        if walked:
+            self._store = self._store.astype(np.float16)
+        self._graph, self._walked = graph, walked
+
+    def _new_graph(self, *, approximate: bool) -> Index:
+        return Index(
             ndim=self.dimension,
             metric="ip",
             dtype="i8",
-            connectivity=_CONNECTIVITY,
-            expansion_add=_BUILD,
+            connectivity=_CONNECTIVITY if approximate else _LOOSE,
+            expansion_add=_BUILD if approximate else _LOOSE,
             expansion_search=_SEARCH,
         )
-        if len(rows):
-            graph.add(rows.astype(np.uint64), self._shadow(self._store[rows]))
-        self._store = self._store.astype(np.float16)
-        self._graph = graph
 
     def _shadow(self, vectors: NDArray[np.floating]) -> NDArray[np.int8]:
         shadow: NDArray[np.int8] = np.clip(np.rint(vectors * np.float32(self._scale)), -127, 127).astype(np.int8)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,9 +168,9 @@ def price_ranges(prices: NDArray[np.floating], keys: Keys = None) -> dict[str, i
     known = prices[~np.isnan(prices)]
     if len(known) < 2 or known.min() == known.max():
         return {}
-    cuts = [
-        _round(cut) for cut in np.quantile(known[:: max(1, len(known) // _SAMPLE)], np.arange(1, _RANGES) / _RANGES)
-    ]
+    ordered = np.sort(known[:: max(1, len(known) // _SAMPLE)])
+    places = np.arange(1, _RANGES) / _RANGES * (len(ordered) - 1)
+    cuts = [_round(cut) for cut in np.interp(places, np.arange(len(ordered)), ordered).tolist()]
     top = _round_up(float(known.max()))
     edges = np.array(sorted({0.0, *(cut for cut in cuts if cut < top), top}))
     pairs = zip(edges, edges[1:], _binned(prices, edges, keys).tolist(), strict=False)
@@ -186,7 +187,9 @@ def price_histogram(prices: NDArray[np.floating], keys: Keys = None) -> tuple[tu
     if len(known) < 2 or known.min() == known.max():
         return ()
     low, high = float(known.min()), float(known.max())
-    usual = float(np.quantile(known, _OUTLIERS))
+    below, beyond = divmod(_OUTLIERS * (len(known) - 1), 1)
+    around = np.partition(known, (int(below), min(int(below) + 1, len(known) - 1)))[int(below) : int(below) + 2]
+    usual = float(around[0] + beyond * (around[-1] - around[0]))
     step = _round_up(((usual if usual > low else high) - low) / _BARS)
     edges = np.round(step * np.arange(np.floor(low / step), np.ceil(usual / step) + 1), 10)
     if edges[-1] < high:
@@ -273,11 +276,9 @@ def _distinct(numbers: NDArray[np.int64], end: int) -> NDArray[np.int64]:
 
 
 def _common_attributes(shelf: Shelf, rows: Rows) -> list[str]:
-    found: Counter[str] = Counter()
-    for row in rows[:_LOOK].tolist():
-        item = shelf.items[row]
-        if item is not None:
-            found.update(item.attributes.keys())
+    items = shelf.items
+    looked = [item.attributes for row in rows[:_LOOK].tolist() if (item := items[row]) is not None]
+    found = Counter(chain.from_iterable(looked))
     least = min(len(rows), _LOOK) / 4
     return [name for name, count in found.most_common(_ATTRIBUTES) if count >= least]
 
