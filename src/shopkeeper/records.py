@@ -278,6 +278,7 @@ class Request:
 
     Attributes:
         query: Words typed, for search.
+        looks: What a picture that was sent looks like, as `retrieval.looks.packed` writes it; empty without one.
         items: Items in focus: the product page's item, the basket.
         limit: How many hits at most.
         offset: How many hits to skip.
@@ -289,6 +290,7 @@ class Request:
     """
 
     query: str = ""
+    looks: str = ""
     customer: str = ""
     session: str = ""
     items: tuple[str, ...] = ()

@@ -53,6 +53,10 @@ class ModelSettings(_Section):
         "",
         description="Cross-encoder that reads the best hits once more: a folder with model.onnx and tokenizer.json, a Hugging Face id, or none.",
     )
+    pictures: str = Field(
+        "efficientnet-lite0",
+        description="Encoder of pictures: efficientnet-lite0, or a folder or Hugging Face id of a CLIP-like model.",
+    )
     cache: str = Field("", description="Folder for unpacked and downloaded weights; empty means ~/.cache/shopkeeper.")
     offline: bool = Field(True, description="Never reach for a model hub; set false to allow downloads.")
 

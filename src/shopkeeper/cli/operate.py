@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -28,7 +30,8 @@ Explain = Annotated[bool, typer.Option(help="Say why each item is there.")]
 @app.command()
 def search(
     context: typer.Context,
-    query: Annotated[str, typer.Argument(help="What the customer types.")],
+    query: Annotated[str, typer.Argument(help="What the customer types.")] = "",
+    image: Annotated[Path | None, typer.Option(help="A picture: find what looks like it.")] = None,
     limit: Limit = 10,
     customer: Annotated[str, typer.Option(help="Customer id.")] = "",
     brand: Annotated[list[str] | None, typer.Option(help="Only these brands (repeatable).")] = None,
@@ -60,7 +63,17 @@ def search(
         explain=explain,
         surface="cli",
     )
-    _answer(context.obj, f"Search: {query}", lambda shop: shop.search(request))
+    if image is None:
+        _answer(context.obj, f"Search: {query}", lambda shop: shop.search(request))
+        return
+    try:
+        picture = image.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"The picture cannot be read: {error.strerror}.", where=str(image), cure="Check the path."
+        ) from error
+    title = f"Search: {image.name} {query}".strip()
+    _answer(context.obj, title, lambda shop: shop.search(replace(request, looks=shop.look(picture))))
 
 
 @app.command()

@@ -196,7 +196,7 @@ def _to_onnx(graph: nn.Module, path: Path) -> None:
     mask[1, 4:] = 0
     free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
     try:
-        with _hushed():
+        with hushed():
             torch.onnx.export(
                 graph.eval().cpu(),
                 (ids, mask, torch.zeros_like(ids)),
@@ -216,14 +216,14 @@ def _quantise(source: Path, target: Path, *, half: bool) -> None:
     """Weights of matrix products in int8 by channel, the embedding matrix in int8; in 7 bits where `half`."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with _hushed():
+    with hushed():
         quantize_dynamic(
             os.fspath(source), os.fspath(target), weight_type=QuantType.QInt8, per_channel=True, reduce_range=half
         )
 
 
 @contextmanager
-def _hushed() -> Iterator[None]:
+def hushed() -> Iterator[None]:
     """Hide the exporter's notes that name nothing the reader can act on."""
     exporter = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = exporter.level

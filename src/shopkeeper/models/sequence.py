@@ -8,15 +8,13 @@ louder than words"). Trails are padded on the right: attention looks back only, 
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, normalize
+
+from shopkeeper.models.export import hushed
 
 GAPS = 32
 """Buckets of time between two events: bucket b begins at 2^b - 1 seconds, and the last one holds everything beyond 68 years."""
@@ -192,7 +190,7 @@ def export_sequence(body: SequenceBody) -> bytes:
     free = torch.export.Dim.DYNAMIC
     both = {0: free, 1: free}
     try:
-        with _hushed():
+        with hushed():
             program = torch.onnx.export(
                 graph.eval().cpu(),
                 (vectors, kinds, times, torch.tensor([2, 1])),
@@ -207,17 +205,3 @@ def export_sequence(body: SequenceBody) -> bytes:
     finally:
         body.to(device).train(training)
     return written
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Hide the exporter's notes that name nothing the reader can act on."""
-    exporter = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = exporter.level
-    exporter.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*", category=FutureWarning)
-            yield
-    finally:
-        exporter.setLevel(level)

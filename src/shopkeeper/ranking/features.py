@@ -18,6 +18,7 @@ from shopkeeper.ranking.clicks import ClickTable, Rates
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.hybrid import Found, HybridIndex
 from shopkeeper.retrieval.lexical import query_terms
+from shopkeeper.retrieval.looks import Looks
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.term_counts import Matches
 
@@ -58,6 +59,7 @@ NAMES = (
     "query_terms",
     "best_words",  # the query's best BM25 over its bound
     "best_cosine",
+    "looks",  # cosine of the query with the picture, 0 where there is none
     *KNOWN,
 )
 """Columns of `features`."""
@@ -159,6 +161,7 @@ def features(index: HybridIndex, shelf: Shelf, asked: Asked, found: Found) -> Fl
         "query_terms": np.full(n, min(len(wanted), 10) / 10),
         "best_words": np.full(n, words.max()),
         "best_cosine": np.full(n, found.cosine.max()),
+        "looks": _looks(index.looks, asked.vector, rows),
         **_of_catalogue(shelf, rows, set(wanted), asked),
         **{name: asked.known.get(name, np.zeros(n, dtype=np.float32)) for name in KNOWN},
     }
@@ -185,6 +188,10 @@ def _of_catalogue(shelf: Shelf, rows: Rows, wanted: set[str], asked: Asked) -> d
 @lru_cache(maxsize=100_000)
 def _terms_of(brand: str) -> frozenset[str]:
     return frozenset(terms(brand))
+
+
+def _looks(looks: Looks | None, vector: Floats, rows: Rows) -> Floats:
+    return np.zeros(len(rows), dtype=np.float32) if looks is None else looks.cosines(looks.of_words(vector), rows)
 
 
 def _held(found: Matches, count: int) -> NDArray[np.bool_]:

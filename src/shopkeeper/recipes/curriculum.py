@@ -20,6 +20,8 @@ from shopkeeper.errors import InputError, TrainingError
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.choice import encoder_name
+from shopkeeper.models.gallery import inside, samples
+from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
 from shopkeeper.recipes.behaviour import train_behaviour
@@ -28,6 +30,7 @@ from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
 from shopkeeper.recipes.marked_titles import TAGGER, marked_titles, train_marked
 from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
+from shopkeeper.recipes.pictures import train_pictures
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
 from shopkeeper.recipes.search import train_search
@@ -37,12 +40,13 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
+from shopkeeper.tasks.floor import open_looks
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.runs import only_one, open_run
 from shopkeeper.training.tracking import trackers
 
-TASKS = ("relevance", "search", "recommend", "purchase")
+TASKS = ("relevance", "pictures", "search", "recommend", "purchase")
 """Recipes in the order in which they run."""
 TEXTS = (SENTIMENT, TOPIC)
 """Classes of texts that reviews teach; what humans decided in the review queue teaches others, by their own names."""
@@ -215,14 +219,40 @@ class _Lesson:
                 remember = self.settings.train.remember
                 return update_classifier(live, texts, self.settings, folder, remember=remember, **how)
             return train_classifier(texts, self.settings, folder, task=task, unlabelled=waiting, **how)
+        if task == "pictures":
+            return self._pictures(folder, hooks)
         shelf = Shelf(self.store.catalogue.scan())
         if not len(shelf):
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")
         found = self._encoders(shelf)
         vectors = found.passage.encode([item.passage if item else "" for item in shelf.items])
+        items = [shelf.item(row) for row in range(len(shelf))]
+        looks = open_looks(self.settings, self.registry.live("pictures"), items)
+        told = vectors if looks is None else looks.upsert(np.arange(len(shelf)), items, vectors)
         if task == "search":
-            return train_search(self.past, found.query, shelf, vectors, self.settings, folder)
-        return train_behaviour(self.past, vectors, shelf, self.settings, folder)
+            return train_search(self.past, found.query, shelf, vectors, self.settings, folder, looks=looks)
+        return train_behaviour(self.past, told, shelf, self.settings, folder)
+
+    def _pictures(self, folder: Path, hooks: Sequence[Hook]) -> Bundle:
+        settings, media = self.settings, self.settings.media
+        shelf = Shelf(self.store.catalogue.scan())
+        items = [item for item in shelf.items if item is not None]
+        if not any(inside(media, name) for item in items for name in (*item.images, *item.videos)):
+            raise TrainingError(
+                "No item has a picture or video in the media folder.",
+                where=str(media),
+                cure="Import pictures: shopkeeper import media FOLDER",
+            )
+        gallery = open_gallery(settings, lambda side: samples(items, media, side, SAMPLES))
+        shots = gallery.shots(items)
+        found = self._encoders(shelf)
+        seen = np.flatnonzero(shots.seen)
+        text = found.passage.encode([item.passage for item in items])
+        titles = text.copy()
+        titles[seen] = found.passage.encode([items[row].title for row in seen.tolist()], "query")
+        known = fingerprint(self.store)
+        how: Any = {"data": known, "minutes": self.minutes, "hooks": hooks}
+        return train_pictures(items, text, titles, shots, gallery.encoder.name, settings, folder, **how)
 
     def _tuned(self, task: str, options: Options) -> Options:
         return with_tuned(options, tuned_values(self.settings.home, task, self._encoder()))

@@ -36,6 +36,7 @@ from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.fusion import SHARES, chosen_share, known_answers, measured
 from shopkeeper.recipes.ranker import LEAST, Lesson, choose, teach, teach_confidence, tier_weight
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
+from shopkeeper.retrieval.looks import Looks
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.settings import Settings
@@ -53,7 +54,14 @@ _BEFORE = 0.7
 
 
 def train_search(
-    store: Store, encoder: Encoder, shelf: Shelf, vectors: Floats, settings: Settings, folder: Path
+    store: Store,
+    encoder: Encoder,
+    shelf: Shelf,
+    vectors: Floats,
+    settings: Settings,
+    folder: Path,
+    *,
+    looks: Looks | None = None,
 ) -> Bundle:
     """Learn all this and save it as a bundle of task ``search``.
 
@@ -64,6 +72,7 @@ def train_search(
         vectors: Their encoder vectors, float32 (rows, d).
         settings: Search and compute settings.
         folder: Where the bundle goes; must not exist.
+        looks: The pictures of the same rows, or None.
 
     Raises:
         TrainingError: Nothing could serve as a query.
@@ -74,6 +83,7 @@ def train_search(
         encoder, Fusion(), exact_below=0 if len(shelf) > settings.search.exact_below else len(shelf) + 1
     )
     index.upsert(np.arange(len(shelf)), [shelf.item(row) for row in range(len(shelf))], vectors)
+    index.looks = looks
     values = measured(index, shelf, grades)
     choosing = by_hash(list(grades), 0.5, salt="fusion")
     if choosing.all() or not choosing.any():

@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.records import Item
 from shopkeeper.retrieval.lexical import BOOSTS, LexicalIndex
+from shopkeeper.retrieval.looks import Looks
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores
 from shopkeeper.retrieval.vectors import VectorIndex
 
 _CHANCE = 0.999
+_SEEN = 50
+"""Candidates that are taken from the pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,9 @@ class HybridIndex:
         fusion: Tuned by `recipes.fusion`, or the default.
         exact_below: See `vectors.VectorIndex`.
         candidates: Taken from the vectors; five times as many from the words, which cost less.
+
+    Attributes:
+        looks: The pictures of the same rows, kept up to date by whoever owns them; None where nothing was learnt of them.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class HybridIndex:
         self.fusion = fusion or Fusion()
         self.lexical = LexicalIndex(self.fusion.boosts)
         self.vectors = VectorIndex(encoder.dimension, exact_below)
+        self.looks: Looks | None = None
         self._candidates = candidates
 
     def __len__(self) -> int:
@@ -163,6 +170,8 @@ class HybridIndex:
         if also is not None and len(also):
             own = also if allowed is None else also[also < len(allowed)]
             by_words = np.concatenate([by_words, own if allowed is None else own[allowed[own]]])
+        if self.looks is not None:
+            by_words = np.concatenate([by_words, self.looks.near(self.looks.of_words(vector), _SEEN, allowed)[0]])
         rows, cosine = self.vectors.search(vector, self._candidates, allowed, by_words)
         return fuse(rows, self.lexical.scores(query, rows), cosine, self.fusion.words)
 

@@ -161,14 +161,15 @@ async def home(request: Request, body: Annotated[HomeIn, Body(openapi_examples=_
 async def _search(request: Request, body: SearchIn) -> Json:
     desk = desk_of(request)
     asked = request_record(body, desk.shop.settings.search.limit, request_id_of(request))
-    return await desk.run(lambda: _found(desk, desk.search(asked, body.cursor), details=body.details))
+    return await desk.run(lambda: found_document(desk, desk.search(asked, body.cursor), details=body.details))
 
 
 async def _similar(request: Request, body: SimilarIn) -> Json:
     desk = desk_of(request)
     _known(desk, body.item)
     asked = request_record(body, desk.shop.settings.recommend.limit, request_id_of(request))
-    return await desk.run(lambda: _document(desk, desk.similar(asked), details=body.details))
+    answered = desk.looks_like if body.by == "looks" else desk.similar
+    return await desk.run(lambda: _document(desk, answered(asked), details=body.details))
 
 
 def _known(desk: Desk, item: str) -> None:
@@ -187,7 +188,8 @@ def _shelves(desk: Desk, asked: records.Request, *, details: bool) -> Json:
     return Json({"request": asked.id, "shelves": shelves})
 
 
-def _found(desk: Desk, answer: SearchAnswer, *, details: bool) -> Json:
+def found_document(desk: Desk, answer: SearchAnswer, *, details: bool) -> Json:
+    """The answer of a search as JSON, with whole items where they are wanted."""
     items = desk.shop.store.catalogue.get([hit.item for hit in answer.hits]) if details else None
     return Json(search_document(answer, items))
 

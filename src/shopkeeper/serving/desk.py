@@ -54,6 +54,10 @@ class Desk:
         """Find similar items; what is shown is logged."""
         return self._answered("similar", self.shop.similar(request))
 
+    def looks_like(self, request: Request) -> Answer:
+        """Find items that look like one; what is shown is logged."""
+        return self._answered("looks", self.shop.looks_like(request))
+
     def bundle(self, request: Request) -> Answer:
         """Find what completes an item; what is shown is logged."""
         return self._answered("bundle", self.shop.bundle(request))

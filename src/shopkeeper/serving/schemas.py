@@ -46,6 +46,10 @@ Language = Annotated[str, Field(pattern=r"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$
 Sort = Literal["relevance", "price_asc", "price_desc", "newest", "popular", "rating"]
 Stars = Annotated[float | None, Field(ge=1, le=5, description="Mean stars of reviews at least.")]
 Ignored = Annotated[list[Short], Field(max_length=50, description="Keys of chips that the customer took back.")]
+Looks = Annotated[
+    str,
+    Field(max_length=4_000, pattern=r"^[A-Za-z0-9_-]*$", description="`looks` of an answer of POST /v1/search/image."),
+]
 Cursor = Annotated[str, Field(max_length=100, description="`cursor` of the page before; takes the place of offset.")]
 
 
@@ -170,6 +174,7 @@ class SearchQuery(_Asked):
     sellable: bool = True
     stars: Stars = None
     ignore: Ignored = []
+    looks: Looks = ""
     cursor: Cursor = ""
 
     @field_validator("attribute")
@@ -200,7 +205,13 @@ class SearchQuery(_Asked):
         )
         shared = {name: getattr(self, name) for name in _Asked.model_fields}
         return SearchIn(
-            query=self.q, filters=filters, stars=self.stars, ignore=self.ignore, cursor=self.cursor, **shared
+            query=self.q,
+            filters=filters,
+            stars=self.stars,
+            ignore=self.ignore,
+            looks=self.looks,
+            cursor=self.cursor,
+            **shared,
         )
 
 
@@ -211,6 +222,7 @@ class SearchIn(_Asked):
     filters: FiltersIn = FiltersIn()
     stars: Stars = None
     ignore: Ignored = []
+    looks: Looks = ""
     cursor: Cursor = ""
 
 
@@ -236,6 +248,7 @@ class SimilarQuery(_Asked):
     """Similar items as parameters of an address."""
 
     item: Id
+    by: Literal["all", "looks"] = Field(default="all", description="looks: by the pictures alone.")
 
 
 class SimilarIn(SimilarQuery):
@@ -256,6 +269,7 @@ def request_record(body: SearchIn | RecommendIn | SimilarIn, limit: int, request
         query="" if isinstance(body, SimilarIn) else body.query,
         stars=body.stars if isinstance(body, SearchIn) else None,
         ignore=tuple(body.ignore) if isinstance(body, SearchIn) else (),
+        looks=body.looks if isinstance(body, SearchIn) else "",
         items=items,
         filters=body.filters.record(),
         limit=body.limit or limit,

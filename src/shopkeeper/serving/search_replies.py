@@ -93,6 +93,7 @@ class SearchOut(AnswerOut):
     banner: BannerOut | None
     redirect: str
     rules: list[str]
+    looks: str
     cursor: str
 
 
@@ -166,6 +167,7 @@ def search_document(answer: SearchAnswer, items: Mapping[str, Item] | None = Non
         "banner": {"text": dict(answer.banner.text), "link": answer.banner.link} if answer.banner else None,
         "redirect": answer.redirect,
         "rules": answer.fired,
+        "looks": answer.request.looks,
         "cursor": answer.cursor,
     }
 

@@ -45,6 +45,12 @@ def explained(
     return tuple(reasons), {**parts, "ranker": score - sum(parts.values())}
 
 
+def alike(likeness: float) -> Reason:
+    """The reason of a hit that looks like the picture that was sent, with the cosine of the two."""
+    text = {"en": "Looks like your picture", "zh": "与您的图片相似"}
+    return Reason(kind="looks", evidence=(f"{likeness:.2f}",), text=text)
+
+
 def standing(sort: str, *, sells: bool, new: bool) -> tuple[Reason, ...]:
     """The reason of a hit that no words were typed for: that it sells, or that it is new."""
     if sort in ("relevance", "popular") and sells:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shopkeeper.errors import InputError
 from shopkeeper.models.reranker import Reranker, passage
 from shopkeeper.models.text import Floats
 from shopkeeper.ranking.features import NAMES, Asked, Known, features
@@ -21,6 +22,7 @@ from shopkeeper.ranking.taste import taste
 from shopkeeper.records import Event
 from shopkeeper.retrieval.hybrid import Found, HybridIndex
 from shopkeeper.retrieval.lexical import query_terms
+from shopkeeper.retrieval.looks import unpacked
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores, Shelf
 from shopkeeper.retrieval.understanding.nouns import Understood
 from shopkeeper.tasks.excluding import holding
@@ -163,6 +165,45 @@ class Finder:
             scores, order = self.tier.reordered(understood.words, self.shelf, found.rows, scores, order)
         found = found.at(order)
         return Ranked(found.rows, scores[order], found.words, found.meaning, found.cosine, added[order], sure)
+
+    def look(self, token: str, understood: Understood, mask: Mask, now: float) -> Ranked:
+        """Candidates that look like a picture, ranked.
+
+        With words, those that answer them as well come first: what a thing is is for the words to say, and which of
+        them for the picture.
+
+        Args:
+            token: What the picture looks like, see `retrieval.looks.packed`.
+            understood: The words that were sent with it, if any.
+            mask: bool (rows,), which rows may be found.
+            now: In seconds since 1970.
+
+        Raises:
+            InputError: Nothing was learnt of the shop's pictures, or the token is no such thing.
+        """
+        if self.index.looks is None:
+            raise InputError(
+                "This shop has not learnt what its pictures look like.",
+                where="looks",
+                cure="Train on them: shopkeeper train pictures",
+            )
+        looks = self.index.looks
+        place = unpacked(token, looks.sight.width)
+        mask = self.without(mask, understood.exclude)
+        rows, scores = looks.like(place, DEPTH, mask)
+        if understood.words:
+            said = self.find(replace(understood, exclude=()), mask, now)
+            first = np.arange(min(len(said), DEPTH))
+            both = np.union1d(rows, said.rows[first])
+            by_words = np.full(len(both), said.scores[first].min(initial=0.0), dtype=np.float32)
+            by_words[np.searchsorted(both, said.rows[first])] = said.scores[first]
+            scores = np.clip(standardised(by_words), -1, 1) + standardised(looks.cosines(place, both))
+            order = np.lexsort((both, -scores))
+            rows, scores = both[order], scores[order]
+        nothing = np.zeros(len(rows), dtype=np.float32)
+        return Ranked(
+            rows, scores.astype(np.float32), nothing, scores.astype(np.float32), looks.cosines(place, rows), nothing
+        )
 
     def answers(self, ranked: Ranked) -> bool:
         """Whether the candidates probably hold an answer, as far as that was learnt."""

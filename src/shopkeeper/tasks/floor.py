@@ -11,9 +11,12 @@ from shopkeeper import __version__
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.choice import encoder_name
+from shopkeeper.models.gallery import samples
+from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.reranker import load_reranker
 from shopkeeper.models.serving import Encoders, encoders
+from shopkeeper.models.sight import Sight
 from shopkeeper.models.tagger_bundle import read_tagger
 from shopkeeper.models.text_tagger import TextTagger
 from shopkeeper.progress import span
@@ -25,6 +28,7 @@ from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.complements import complements
 from shopkeeper.retrieval.histories import STRENGTH, Floats, present, read
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
+from shopkeeper.retrieval.looks import Looks
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.retrieval.understanding.synonyms import Synonyms, approved
@@ -63,6 +67,7 @@ class Floor:
         waiting: Events since then that say something about taste.
         segments: How strangers are told apart.
         knowledge: Graph and rules.
+        looks: The items' pictures; None where nothing was learnt of them.
         rules: Version of the merchandising rules in force.
     """
 
@@ -77,6 +82,7 @@ class Floor:
     parameters: Parameters
     segments: Segments
     knowledge: Knowledge
+    looks: Looks | None
     version: str
     catalogue: int
     counted: int
@@ -91,7 +97,7 @@ class Floor:
             rows = np.array([self.shelf.put(item) for item in items], dtype=np.int64)
             self.index.upsert(rows, items, vectors)
             self.knowledge.put(rows)
-            self.recommend.put(items, vectors)
+            self.recommend.put(items, vectors if self.looks is None else self.looks.upsert(rows, items, vectors))
             popular = self.search.popularity
             for row, item in zip(rows.tolist(), items, strict=True):
                 self.search.put(row, item)
@@ -106,11 +112,15 @@ class Floor:
             self.suggest.drop(name)
         if gone:
             self.index.remove(np.array(gone, dtype=np.int64))
+            if self.looks is not None:
+                self.looks.remove(np.array(gone, dtype=np.int64))
 
     def count(self) -> None:
         """Count behaviour anew from the log."""
         texts = [item.passage if item else "" for item in self.shelf.items]
         vectors = self.encoders.passage.encode(texts)
+        if self.looks is not None:
+            vectors = _described(self.looks, self.shelf, vectors)
         behaviour, self.counted = _behaviour(
             self.settings, self.store, self.shelf, vectors, self.parameters, self.knowledge, self.segments
         )
@@ -160,7 +170,8 @@ def build_floor(
             shelf.put(item)
             progress.advance()
     items = [shelf.item(row) for row in range(len(shelf))]
-    relevance, learnt_search, learnt = (registry.live(task) for task in ("relevance", "search", "recommend"))
+    relevance, pictures = registry.live("relevance"), registry.live("pictures")
+    learnt_search, learnt = registry.live("search"), registry.live("recommend")
     found = encoders(settings, relevance, encoder_name(settings.models, shelf.spoken))
     vectors = found.passage.encode([item.passage for item in items])
     limits = settings.search
@@ -174,8 +185,11 @@ def build_floor(
     if learnt_search is None and items:
         titles = found.query.encode([item.title for item in items[:: max(1, len(items) // _SAMPLE)]], "query")
         index.fusion = replace(index.fusion, floor=index.noise(titles))
+    looks = index.looks = open_looks(settings, pictures, items)
+    if looks is not None:
+        vectors = _described(looks, shelf, vectors)
     parameters, sequence, preference = learnt_from(learnt, shelf, vectors)
-    names = [bundle.name for bundle in (relevance, learnt_search, learnt) if bundle] or [found.query.name]
+    names = [bundle.name for bundle in (relevance, pictures, learnt_search, learnt) if bundle] or [found.query.name]
     version = "+".join([f"shopkeeper-{__version__}", *names])
     knowledge = knowledge_from(settings, store, shelf, parameters.ways)
     segments = Segments(settings.recommend.segments, store.customers)
@@ -239,6 +253,7 @@ def build_floor(
         parameters,
         segments,
         knowledge,
+        looks,
         version,
         catalogue,
         counted,
@@ -246,6 +261,24 @@ def build_floor(
     )
     floor.stamp()
     return floor
+
+
+def open_looks(settings: Settings, bundle: Bundle | None, items: Sequence[Item]) -> Looks | None:
+    """What was learnt of pictures, over an empty shelf; None without a bundle of task ``pictures``."""
+    if bundle is None:
+        return None
+    gallery = open_gallery(settings, lambda side: samples(items, settings.media, side, SAMPLES))
+    sight = Sight.load(bundle, gallery.encoder.name)
+    return Looks(gallery, sight, exact_below=settings.search.exact_below)
+
+
+def _described(looks: Looks, shelf: Shelf, vectors: np.ndarray) -> np.ndarray:
+    """All rows of a shelf by all that is known of them; `vectors` are those of their words."""
+    alive = np.array([row for row, item in enumerate(shelf.items) if item is not None], dtype=np.int64)
+    found = looks.upsert(alive, [shelf.item(row) for row in alive.tolist()], vectors[alive])
+    out = np.zeros((len(shelf), found.shape[1]), dtype=np.float32)
+    out[alive] = found
+    return out
 
 
 def _behaviour(

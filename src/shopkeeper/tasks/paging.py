@@ -86,6 +86,7 @@ def ranking_of(request: Request) -> str:
     return repr(
         (
             request.query,
+            request.looks,
             request.customer,
             request.session,
             request.items,

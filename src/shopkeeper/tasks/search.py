@@ -24,7 +24,7 @@ from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language, Wording
 from shopkeeper.retrieval.understanding.nouns import Understood
 from shopkeeper.tasks.answers import SearchAnswer
-from shopkeeper.tasks.explaining import PINNED, explained, standing
+from shopkeeper.tasks.explaining import PINNED, alike, explained, standing
 from shopkeeper.tasks.facets import FacetCounter, Facets, leading
 from shopkeeper.tasks.finding import Finder, Ranked
 from shopkeeper.tasks.latest import Latest
@@ -173,7 +173,14 @@ class SearchTask:
         sort = understood.sort if request.sort == "relevance" and understood.sort else request.sort
         firing = bool(rules.firing(situation))
         ranked = None
-        if understood.words:
+        if request.looks:
+            ranked = self.finder.look(request.looks, understood, mask, request.time.timestamp())
+            rows, scores, passing, whole = ranked.rows, ranked.scores, ranked.rows, True
+            if sort != "relevance":
+                rows = leading(rows, self._keys(sort), len(rows))
+                scores = np.zeros(len(rows), dtype=np.float32)
+            others = rows[:0]
+        elif understood.words:
             past = self._recent(request.customer, request.session, _PAST) if request.customer or request.session else ()
             ranked = self.finder.find(replace(understood, exclude=()), mask, request.time.timestamp(), past)
             rows, scores, passing = ranked.rows, ranked.scores, ranked.rows
@@ -195,7 +202,7 @@ class SearchTask:
         outside = np.setdiff1d(outside[~mask[outside]], scope.hidden, assume_unique=True)
         shown = ruled.rows if firing else passing
         facets = self.facets.count(np.concatenate([shown, outside]), scope.chosen, stars=scope.stars)
-        total = facets.total if not understood.words and not whole else len(listed)
+        total = facets.total if not (understood.words or whole) else len(listed)
         table = np.zeros(int(ruled.rows.max(initial=-1)) + 1, dtype=np.float32)
         table[ruled.rows] = ruled.scores
         relaxations = self._relaxations(request, understood, total, customer, rules)
@@ -238,7 +245,7 @@ class SearchTask:
     def _relaxations(
         self, request: Request, understood: Understood, total: int, customer: Customer | None, rules: Rulebook
     ) -> tuple[Relaxation, ...]:
-        if total >= _FEW or request.offset:
+        if total >= _FEW or request.offset or request.looks:
             return ()
 
         def count(other: Request) -> int:
@@ -277,6 +284,10 @@ class SearchTask:
             return Hit(item=item.id, score=score)
         if row in ranking.ruled.pinned:
             return Hit(item=item.id, score=score, reasons=(PINNED,))
+        if request.looks and ranking.ranked is not None:
+            place = int(np.flatnonzero(ranking.ranked.rows == row)[0]) if row in ranking.ranked.rows else -1
+            likeness = float(ranking.ranked.cosine[place]) if place >= 0 else 0.0
+            return Hit(item=item.id, score=score, reasons=(alike(likeness),), contributions={"looks": likeness})
         if ranking.ranked is not None and (
             own := explained(ranking.understood.words, item, row, ranking.ranked, score)
         ):

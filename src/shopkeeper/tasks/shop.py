@@ -9,15 +9,19 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 
+from shopkeeper.errors import InputError, NotFoundError
+from shopkeeper.models.pictures import open_picture, squared
 from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.rules import Rulebook
 from shopkeeper.records import Answer, Event, EventKind, Item, Request
 from shopkeeper.retrieval.histories import STRENGTH
+from shopkeeper.retrieval.looks import Looks, packed
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore, open_store
@@ -95,6 +99,48 @@ class Shop:
     def similar(self, request: Request) -> Answer:
         """Items like the first of `request.items`; see `RecommendTask.similar`."""
         return self._floor.recommend.similar(request)
+
+    def look(self, picture: bytes) -> str:
+        """What a picture looks like, for `Request.looks`.
+
+        Args:
+            picture: Content of a picture file.
+
+        Raises:
+            InputError: It cannot be opened, or nothing was learnt of the shop's own pictures.
+        """
+        looks = self._looks()
+        return packed(looks.of_picture(squared(open_picture(picture), looks.gallery.encoder.side)))
+
+    def looks_like(self, request: Request) -> Answer:
+        """Items that look like the first of `request.items`; none where it has no picture.
+
+        Raises:
+            InputError: The request names no item, or nothing was learnt of the shop's pictures.
+            NotFoundError: The item is unknown.
+        """
+        looks, row = self._looks(), self._floor.shelf.row(request.items[0]) if request.items else None
+        if row is None:
+            raise NotFoundError("There is no such item.", where="items", cure="Use an id of the catalogue.")
+        place = looks.place(row)
+        if place is None:
+            return Answer(request=request, hits=(), total=0, model=self._floor.version)
+        filters = replace(request.filters, exclude=(*request.filters.exclude, request.items[0]))
+        return self.search(replace(request, query="", looks=packed(place), filters=filters))
+
+    @property
+    def sees(self) -> bool:
+        """Was something learnt of the shop's pictures?"""
+        return self._floor.looks is not None
+
+    def _looks(self) -> Looks:
+        if self._floor.looks is None:
+            raise InputError(
+                "This shop has not learnt what its pictures look like.",
+                where="picture",
+                cure="Train on them: shopkeeper train pictures",
+            )
+        return self._floor.looks
 
     def bundle(self, request: Request) -> Answer:
         """What goes with the first of `request.items`; see `RecommendTask.bundle`."""

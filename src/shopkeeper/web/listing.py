@@ -15,6 +15,7 @@ from shopkeeper.web.view import address
 
 SORTS = ("relevance", "popular", "rating", "newest", "price_asc", "price_desc")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_LOOKS = re.compile(r"[A-Za-z0-9_-]{1,4000}")
 _CHOICES = 12
 _BRANDS = 8
 _DEEPEST = 10_000
@@ -61,11 +62,13 @@ class Listing:
     """What a visitor asked the search page for. Nonsense in the address is ignored, never an error.
 
     Attributes:
+        looks: What a picture looks like that was sent, see `retrieval.looks.packed`.
         ignore: Keys of what was read out of the query and taken away; see `retrieval.understanding.nouns.Chip`.
         led: A rule has led here, so no other one leads away: two that name each other would go round for ever.
     """
 
     query: str = ""
+    looks: str = ""
     categories: tuple[str, ...] = ()
     brands: tuple[str, ...] = ()
     stars: int | None = None
@@ -86,6 +89,7 @@ class Listing:
         sort, page = parameters.get("sort", ""), parameters.get("page", "")
         return cls(
             query=_words(parameters.get("q", "")),
+            looks=looks if _LOOKS.fullmatch(looks := parameters.get("looks", "")) else "",
             categories=_several(parameters.getlist("category")),
             brands=_several(parameters.getlist("brand")),
             stars=int(stars) if (stars := parameters.get("stars", "")) in ("1", "2", "3", "4") else None,
@@ -122,6 +126,7 @@ class Listing:
         """The address of this form with some values changed; a change of anything but the page starts at page 1."""
         form = replace(self, **{"page": 1, **changes})  # type: ignore[arg-type]
         parameters = [("q", form.query)] if form.query else []
+        parameters += [("looks", form.looks)] if form.looks else []
         parameters += [("category", name) for name in form.categories]
         parameters += [("brand", name) for name in form.brands]
         parameters += [

@@ -83,6 +83,7 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
     size = desk.shop.settings.search.limit
     asked = visit.ask(
         query=form.query,
+        looks=form.looks,
         filters=form.filters,
         sort=form.sort,
         limit=size,
@@ -115,7 +116,7 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         cards=cards(desk, answer, visit.language),
         total=answer.total,
         found=answer.found or not form.query,
-        loose=bool(form.query and answer.hits) and not any(_literal(hit) for hit in answer.hits),
+        loose=bool(form.query and answer.hits and not form.looks) and not any(_literal(hit) for hit in answer.hits),
         reading=reading(form, answer, whole, visit.language),
         banner=answer.banner,
         banner_text=said(answer.banner.text, visit.language) if answer.banner else "",
@@ -147,6 +148,11 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
     with_it = desk.bundle(visit.ask(items=(item.id,), limit=_BUNDLE, surface="product-bundle"))
     filters = Filters(exclude=tuple(hit.item for hit in with_it.hits))
     answer = desk.similar(visit.ask(items=(item.id,), filters=filters, limit=_SHORT, surface="product"))
+    t = translator(visit.language)
+    shelves = [_shelf(desk, visit, answer, "similar", t("similar"))]
+    if desk.shop.sees:
+        alike = desk.looks_like(visit.ask(items=(item.id,), limit=_SHORT, surface="product-looks"))
+        shelves += [_shelf(desk, visit, alike, "looks", t("looks_like"))] if alike.hits else []
     reviews = [
         passage for passage in desk.shop.store.words.of_item(item.id, _REVIEWS) if passage.kind is PassageKind.REVIEW
     ]
@@ -162,7 +168,7 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
         waits=waits(desk, visit, item),
         reviews=reviews,
         rating=_mean_rating(reviews),
-        shelves=[_shelf(desk, visit, answer, "similar", translator(visit.language)("similar"))],
+        shelves=shelves,
     )
 
 

@@ -207,6 +207,7 @@ def render(
             language=visit.language,
             shop_name=settings.name,
             demo=settings.serve.demo,
+            sees=desk.shop.sees,
             customer=visit.customer,
             pieces=trail.pieces,
             steps=[(kind.value, items.get(name), name) for kind, name in steps],

@@ -52,7 +52,7 @@ for (const select of document.querySelectorAll("[data-submit]")) {
   select.addEventListener("change", () => select.form.requestSubmit());
 }
 
-for (const form of document.querySelectorAll("[data-auto]")) {
+for (const form of document.querySelectorAll("[data-look], [data-auto]")) {
   form.addEventListener("change", () => form.requestSubmit());
 }
 
