@@ -45,6 +45,8 @@ BENCHES = {
     "few-shot": "bench.few_shot",
     "tagging": "bench.tagging",
     "throughput": "bench.throughput",
+    "pictures": "bench.pictures",
+    "pictures-cold": "bench.pictures_cold",
     "latency": "bench.latency",
     "store": "bench.store",
 }

@@ -220,6 +220,20 @@ class TrainSettings(_Section):
     )
 
 
+class FetchSettings(_Section):
+    """Where pictures and videos may be downloaded from."""
+
+    hosts: str = Field(
+        "",
+        description="Hosts that `import media urls` may ask, with commas: cdn.example.com, *.example.com, host:port; empty for none.",
+    )
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """`hosts` one by one."""
+        return tuple(host.strip() for host in self.hosts.split(",") if host.strip())
+
+
 class ServeSettings(_Section):
     """How the server listens and what it accepts."""
 
@@ -257,6 +271,7 @@ class Settings(_Section):
     search: SearchSettings = SearchSettings()
     recommend: RecommendSettings = RecommendSettings()
     train: TrainSettings = TrainSettings()
+    fetch: FetchSettings = FetchSettings()
     serve: ServeSettings = ServeSettings()
 
     def override(self, values: Mapping[str, Any]) -> Settings:

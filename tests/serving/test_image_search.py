@@ -54,19 +54,17 @@ def test_similar_by_looks_alone(seen):
     found = seen.get("/v1/similar", params={"item": "green-kite-0", "by": "looks", "limit": 3}).json()
     assert found["hits"]
     assert "green-kite-0" not in {hit["item"] for hit in found["hits"]}
-    assert seen.get("/v1/similar", params={"item": "green-kite-0", "by": "sound"}).status_code == 422
+    assert seen.get("/v1/similar", params={"item": "green-kite-0", "by": "sound"}).status_code == 400
 
 
 @pytest.mark.parametrize(
     ("content", "status"),
-    [(b"", 422), (b"no picture", 422), (b"\x89PNG\r\n\x1a\n" + b"\0" * 64, 422), (b"\xff" * 300_000, 413)],
+    [(b"", 400), (b"no picture", 400), (b"\x89PNG\r\n\x1a\n" + b"\0" * 64, 400), (b"\xff" * 300_000, 413)],
 )
 def test_bad_pictures_are_refused_with_a_reason(content, status, seen):
     answer = seen.post("/v1/search/image", content=content, headers={"Content-Type": "image/png"})
-    assert 400 <= answer.status_code < 500
-    assert "Traceback" not in answer.text
-    if status == 413:
-        assert answer.status_code == 413
+    assert answer.status_code == status
+    assert answer.json()["cure"]
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(seen):
@@ -74,7 +72,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(seen):
     Image.new("1", (20_000, 20_000)).save(file, "PNG")  # 400 million pixels in a few kilobytes
     answer = seen.post("/v1/search/image", content=file.getvalue())
     assert 400 <= answer.status_code < 500
-    assert "20000 x 20000" in answer.text
+    assert "50 million pixels" in answer.text
 
 
 def test_a_token_of_nothing_is_a_clear_error(seen):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,9 @@ import typer
 from shopkeeper.cli.main import Session, app
 from shopkeeper.errors import InputError
 from shopkeeper.settings import FILE, describe
-from shopkeeper.store.database import open_store
+from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.feeds import (
+    URLS,
     ImportReport,
     export_events,
     export_judgements,
@@ -20,12 +22,14 @@ from shopkeeper.store.feeds import (
     export_reviews,
     import_events,
     import_judgements,
+    import_media,
     import_products,
     import_reviews,
     load_mapping,
 )
 
 PARTLY = 3
+MEDIA = "media"
 
 IMPORTS: dict[str, Callable[..., ImportReport]] = {
     "products": import_products,
@@ -59,8 +63,14 @@ def init(context: typer.Context, name: Annotated[str, typer.Option(help="The sho
 @app.command(name="import")
 def import_(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="products, events, reviews or judgements")],
-    file: Annotated[Path, typer.Argument(help="The file; format guessed from its content unless --format is given.")],
+    kind: Annotated[str, typer.Argument(help="products, events, reviews, judgements or media")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The file; format guessed from its content unless --format is given. For media a folder, a zip file, or "
+            "the word urls: download what items name by address, from the hosts of fetch.hosts."
+        ),
+    ],
     format_: Annotated[
         str, typer.Option("--format", help="auto, merchant, shopify, ga4, segment, csv, tsv, jsonl, parquet")
     ] = "auto",
@@ -79,19 +89,22 @@ def import_(
 ) -> None:
     """Import a file. Good rows are kept, bad rows go to a rejects file with reasons; importing twice changes nothing."""
     session: Session = context.obj
-    run = _choose(IMPORTS, kind)
-    mapping = load_mapping(map_file) if map_file else {}
-    mapping |= dict(_pair(text) for text in map_ or ())
-    extra: dict[str, object] = {}
-    if kind == "products":
-        extra["remove_missing"] = remove_missing
-    else:
-        extra["allow_unknown_items"] = allow_unknown_items
     target = rejects or session.settings.home / "rejects" / f"{file.name}.rejects.jsonl"
+    run: Callable[[SqlStore], ImportReport]
+    if kind == MEDIA:
+        run = partial(_import_media, session, file, target, strict)
+    else:
+        mapping = load_mapping(map_file) if map_file else {}
+        mapping |= dict(_pair(text) for text in map_ or ())
+        extra: dict[str, object] = {"allow_unknown_items": allow_unknown_items}
+        if kind == "products":
+            extra = {"remove_missing": remove_missing}
+        options = {"format": format_, "mapping": mapping or None, "strict": strict, "rejects": target, **extra}
+        run = partial(_choose(IMPORTS, kind, MEDIA), file, **options)
     store = open_store(session.settings.store_url)
     try:
         with session.output.progress():
-            report = run(file, store, format=format_, mapping=mapping or None, strict=strict, rejects=target, **extra)
+            report = run(store)
     finally:
         store.close()
     _show(session, report)
@@ -121,6 +134,17 @@ def export(
     session.output.result({"kind": kind, "file": str(file), "rows": count})
 
 
+def _import_media(session: Session, source: Path, rejects: Path, strict: bool, store: SqlStore) -> ImportReport:
+    return import_media(
+        URLS if str(source) == URLS and not source.exists() else source,
+        store,
+        session.settings.media,
+        rejects=rejects,
+        strict=strict,
+        hosts=session.settings.fetch.listed,
+    )
+
+
 def _show(session: Session, report: ImportReport) -> None:
     """Say what was read as what, what was done, and where the bad rows are."""
     columns = [(name, ", ".join(found)) for name, found in report.mapping.columns.items()]
@@ -132,6 +156,8 @@ def _show(session: Session, report: ImportReport) -> None:
         f"{report.rows:,} rows of {report.format} in {report.seconds:.1f} s: {report.added:,} added, {report.updated:,} updated, "
         f"{report.unchanged:,} unchanged, {report.removed:,} removed, {report.rejected:,} rejected."
     )
+    for reason, count in report.skipped.items():
+        session.output.say(f"  {count:,} passed over: {reason}")
     for reason, count in report.reasons.items():
         session.output.say(f"  {count:,} x {reason}")
     if report.rejects:
@@ -139,9 +165,11 @@ def _show(session: Session, report: ImportReport) -> None:
     session.output.result(report.to_json())
 
 
-def _choose(table: dict[str, Callable[..., Any]], kind: str) -> Callable[..., Any]:
+def _choose(table: dict[str, Callable[..., Any]], kind: str, *others: str) -> Callable[..., Any]:
     if kind not in table:
-        raise InputError(f"{kind!r} is not something to import or export.", cure=f"Choose one of: {', '.join(table)}.")
+        raise InputError(
+            f"{kind!r} is not something to import or export.", cure=f"Choose one of: {', '.join([*table, *others])}."
+        )
     return table[kind]
 
 

@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "analytics": ("analytics",),
     "rules": ("rules",),
     "graph": ("graph",),
+    "pictures": ("pictures",),
     "mailing": ("mail",),
     "policy": ("policy",),
 }

@@ -240,7 +240,7 @@ def inside(media: Path, name: str) -> Path | None:
         return None
     root = media.resolve()
     try:
-        file = (root / name.removeprefix("/media/")).resolve()
+        file = (root / name.removeprefix("/media/").lstrip("/")).resolve()
         return file if file.is_relative_to(root) and file.is_file() else None
     except (OSError, ValueError, RuntimeError):  # too long, not to be encoded, or links that go round in a circle
         return None

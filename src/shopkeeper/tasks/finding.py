@@ -30,6 +30,8 @@ from shopkeeper.tasks.latest import Latest
 
 DEPTH = 300
 """Candidates that the ranker judges; the rest stay behind them as the fusion put them."""
+_SAID = np.float32(2)
+"""What words weigh against the look of a picture that they were sent with, both in deviations."""
 _REMEMBERED = 2_000
 _UNWANTED = 32
 """Things not wanted of which is remembered which rows have them."""
@@ -197,7 +199,7 @@ class Finder:
             both = np.union1d(rows, said.rows[first])
             by_words = np.full(len(both), said.scores[first].min(initial=0.0), dtype=np.float32)
             by_words[np.searchsorted(both, said.rows[first])] = said.scores[first]
-            scores = np.clip(standardised(by_words), -1, 1) + standardised(looks.cosines(place, both))
+            scores = _SAID * np.clip(standardised(by_words), -1, 1) + standardised(looks.cosines(place, both))
             order = np.lexsort((both, -scores))
             rows, scores = both[order], scores[order]
         nothing = np.zeros(len(rows), dtype=np.float32)

@@ -30,6 +30,7 @@ from shopkeeper.store.sessions import open_sessions
 from shopkeeper.store.writer import GroupWriter
 from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.floor import Floor, build_floor
+from shopkeeper.tasks.picture_check import Doubt, doubts
 from shopkeeper.tasks.replenishment import Replenishment
 from shopkeeper.tasks.shelves import HomeShelf, shelves
 from shopkeeper.tasks.suggest import Suggestions
@@ -127,6 +128,16 @@ class Shop:
             return Answer(request=request, hits=(), total=0, model=self._floor.version)
         filters = replace(request.filters, exclude=(*request.filters.exclude, request.items[0]))
         return self.search(replace(request, query="", looks=packed(place), filters=filters))
+
+    def doubtful_pictures(self) -> list[Doubt]:
+        """Pictures that the shop should look at; see `picture_check.doubts`.
+
+        Raises:
+            InputError: Nothing was learnt of the shop's pictures.
+        """
+        looks, floor = self._looks(), self._floor
+        items = [item for item in floor.shelf.items if item is not None]
+        return doubts(items, floor.encoders.passage.encode([item.passage for item in items]), looks)
 
     @property
     def sees(self) -> bool:

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 from shopkeeper.records import Answer, Hit, Item
 from shopkeeper.retrieval.highlights import Marked
 from shopkeeper.serving.desk import Desk
+from shopkeeper.store.thumbnails import WIDTHS
 from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.web.i18n import LANGUAGES, translator
 from shopkeeper.web.visits import Trail, Visit, leaning
@@ -130,6 +131,13 @@ def pictures(item: Item) -> list[str]:
     return [address for image in item.images if (address := _picture(image))]
 
 
+def srcset(picture: str) -> str:
+    """The widths in which a picture of the media folder can be had; empty for all others and for drawings."""
+    if not picture.startswith("/media/") or picture.lower().endswith(".svg"):
+        return ""
+    return ", ".join(f"{picture}?w={width} {width}w" for width in WIDTHS)
+
+
 def hue(item: Item) -> int:
     """Which of twelve colours stands in for a missing picture; equal within a category."""
     seed = item.category[0] if item.category else item.id
@@ -183,6 +191,7 @@ def templates() -> Environment:
         price=price,
         money=money,
         pictures=pictures,
+        srcset=srcset,
         hue=hue,
         initial=initial,
         stars=stars,

@@ -16,9 +16,11 @@ from shopkeeper.store.feeds.importing import (
 )
 from shopkeeper.store.feeds.lexicon import read_lexicon
 from shopkeeper.store.feeds.mapping import ColumnMapping, guess_mapping, load_mapping, parse_mapping
+from shopkeeper.store.feeds.media import URLS, import_media
 from shopkeeper.store.feeds.report import ImportReport, StrictImportError
 
 __all__ = [
+    "URLS",
     "ColumnMapping",
     "ImportReport",
     "StrictImportError",
@@ -29,6 +31,7 @@ __all__ = [
     "guess_mapping",
     "import_events",
     "import_judgements",
+    "import_media",
     "import_products",
     "import_reviews",
     "item_cells",

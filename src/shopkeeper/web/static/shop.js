@@ -74,7 +74,9 @@ for (const picture of document.querySelectorAll(".face img")) {
 for (const link of document.querySelectorAll("[data-thumb]")) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    document.querySelector(".face.large img").src = link.href;
+    const large = document.querySelector(".face.large img");
+    large.removeAttribute("srcset");
+    large.src = link.href;
   });
 }
 
