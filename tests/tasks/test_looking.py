@@ -155,6 +155,41 @@ def test_the_fusion_tells_from_the_picture_what_is_not_said(shop):
     assert sure[right].mean() > sure[~right].mean()
 
 
+def test_what_is_seen_and_not_said_is_told_in_words(shop):
+    looks = shop._floor.looks
+    items = [replace(item, attributes={}) for item in shop.shelf.items if item is not None]
+    text = shop._floor.encoders.passage.encode([item.passage for item in items])
+    told = looks.told(items, text, sure=0.25)
+    named = [words for item, words in zip(items, told, strict=True) if item.images]
+    assert sum("colour: " in words for words in named) > len(named) / 4
+    assert not any(words for item, words in zip(items, told, strict=True) if not item.images)
+    whole = [item for item in shop.shelf.items if item is not None]
+    assert not any(looks.told(whole, shop._floor.encoders.passage.encode([item.passage for item in whole]), sure=0.0))
+
+
+def test_pictures_to_look_at_are_found(shop):
+    media = shop.settings.media
+    (media / "copied.png").write_bytes((media / "red-box-0.png").read_bytes())
+    (media / "broken.png").write_bytes(b"nothing")
+    about = {"category": ("Storage",), "price": 1.0, "currency": "EUR", "language": "en"}
+    shop.put(
+        [
+            Item(id="copied", title="Red box number nine", images=("copied.png",), **about),
+            Item(id="broken", title="Blue box number nine", images=("broken.png",), **about),
+            Item(id="swapped", title="Yellow kite number nine", images=("purple-ball-1.png",), **about),
+        ]
+    )
+    try:
+        found = shop.doubtful_pictures()
+        assert {doubt.item for doubt in found if doubt.kind == "unread"} == {"broken"}
+        assert {"copied", "red-box-0"} in [{doubt.item, doubt.other} for doubt in found if doubt.kind == "copy"]
+        wrong = [doubt.item for doubt in found if doubt.kind == "wrong"]
+        assert "swapped" in wrong[:5]
+        assert all(set(doubt.text) == {"en", "zh"} for doubt in found)
+    finally:
+        shop.remove(["copied", "broken", "swapped"])
+
+
 def test_a_strange_file_is_a_clear_error(shop):
     file = io.BytesIO()
     Image.new("RGB", (1, 400)).save(file, "PNG")

@@ -47,6 +47,8 @@ def search(
     explain: Explain = False,
 ) -> None:
     """Search the shop, and say how the query was read."""
+    if not query and image is None:
+        raise typer.BadParameter("give words, or a picture with --image", param_hint="query")
     filters = Filters(
         brands=tuple(brand or ()),
         categories=tuple(tuple(part.strip() for part in path.split(">")) for path in category or ()),

@@ -202,7 +202,8 @@ class _Lesson:
                 minutes=self.minutes,
                 options=purchase,
                 hooks=hooks,
-                checkpoint=self.checkpoint(task, purchase),
+                checkpoint=self.checkpoint(task, purchase, self.registry.live_version("pictures")),
+                seen=self._seen(),
             )
         if task == TAGGER:
             titles = marked_titles(self.settings)
@@ -232,6 +233,18 @@ class _Lesson:
         if task == "search":
             return train_search(self.past, found.query, shelf, vectors, self.settings, folder, looks=looks)
         return train_behaviour(self.past, told, shelf, self.settings, folder)
+
+    def _seen(self) -> dict[str, str]:
+        """What pictures show of items that the items do not say, where that was learnt."""
+        bundle = self.registry.live("pictures")
+        if bundle is None:
+            return {}
+        shelf = Shelf(self.store.catalogue.scan())
+        items = [item for item in shelf.items if item is not None]
+        looks = open_looks(self.settings, bundle, items)
+        text = self._encoders(shelf).passage.encode([item.passage for item in items])
+        told = [] if looks is None else looks.told(items, text)
+        return {item.id: words for item, words in zip(items, told, strict=True) if words}
 
     def _pictures(self, folder: Path, hooks: Sequence[Hook]) -> Bundle:
         settings, media = self.settings, self.settings.media

@@ -8,7 +8,7 @@ after, beside two baselines of the same run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ def train_purchase(
     hooks: Sequence[Hook] = (),
     checkpoint: Checkpoint | None = None,
     onnx: bool = True,
+    seen: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Fine-tune a pair classifier on what customers looked at and bought, and save it as a bundle with a card.
 
@@ -106,6 +107,7 @@ def train_purchase(
         hooks: What else happens in the loop, such as tracking.
         checkpoint: Where the state of the run is kept, so that it survives a kill; clear it once the bundle is safe.
         onnx: Export the int8 graph for serving.
+        seen: Item id to what its pictures show beyond its words, see `retrieval.looks.Looks.told`.
 
     Raises:
         TrainingError: There are no looks at items, or none or all of them were followed by a purchase.
@@ -113,7 +115,7 @@ def train_purchase(
     options = options or PurchaseOptions()
     seed = settings.compute.seed if seed is None else seed
     set_threads(settings.compute)
-    periods = gather_periods(store, np.random.default_rng(seed), window=options.window, most=options.most)
+    periods = gather_periods(store, np.random.default_rng(seed), window=options.window, most=options.most, seen=seen)
     languages = (item.language for item in store.catalogue.scan())
     base = base or load_backbone(encoder_name(settings.models, languages), settings)
     base.max_length = min(base.max_length, options.tokens)

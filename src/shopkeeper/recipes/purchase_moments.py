@@ -75,7 +75,12 @@ class Periods:
 
 
 def gather_periods(
-    store: Store, rng: np.random.Generator, *, window: float = 7.0, most: tuple[int, int, int] = (12_000, 1_000, 1_500)
+    store: Store,
+    rng: np.random.Generator,
+    *,
+    window: float = 7.0,
+    most: tuple[int, int, int] = (12_000, 1_000, 1_500),
+    seen: Mapping[str, str] | None = None,
 ) -> Periods:
     """Read the log, find the moments and part them by time.
 
@@ -84,6 +89,7 @@ def gather_periods(
         rng: Draws moments where there are more than `most` of a period.
         window: Days within which a purchase counts; a tenth of the log's span at most.
         most: Moments of training, validation and test at most.
+        seen: Item id to what its pictures show beyond its words, see `retrieval.looks.Looks.told`.
 
     Raises:
         TrainingError: There are no moments, or a period lacks buyers or non-buyers.
@@ -99,7 +105,8 @@ def gather_periods(
         chosen = [moments[row] for row in np.sort(rng.permutation(rows)[:limit]) if moments[row].item in titles]
         _check(name, chosen)
         missing = list({moment.item for moment in chosen} - texts.keys())
-        texts.update({key: item.text for key, item in store.catalogue.get(missing).items()})
+        for key, item in store.catalogue.get(missing).items():
+            texts[key] = ". ".join(part for part in (item.text, (seen or {}).get(key, "")) if part)
         periods.append(_period(chosen, pasts, titles, texts))
     return Periods(periods[0], periods[1], periods[2], window)
 

@@ -23,6 +23,7 @@ from shopkeeper.retrieval.vectors import VectorIndex
 _UNSEEN = np.float32(0.6)
 """What the likeness of words counts where a picture is searched for and an item has none: the lesser evidence."""
 _CANDIDATES = 400
+_SURE = 0.6
 _HALF = np.float32(np.sqrt(0.5))
 
 
@@ -132,11 +133,38 @@ class Looks:
         """
         depth = max(k, _CANDIDATES)
         rows = np.union1d(*(index.search(looks, depth, allowed)[0] for index in (self._pictures, self._words)))
+        scores = self.likeness(looks, rows)
+        order = np.lexsort((rows, -scores))[:k]
+        return rows[order], scores[order]
+
+    def likeness(self, looks: Floats, rows: Rows) -> Scores:
+        """How like a picture any rows are, by their own pictures and by what their words look like: float32 (n,)."""
         own, words = self.cosines(looks, rows), self._words.scores(looks, rows)
         share = np.float32(self.sight.own)
-        scores = np.where(own == 0, _UNSEEN * words, share * own + (1 - share) * words)
-        order = np.lexsort((rows, -scores))[:k]
-        return rows[order], scores[order].astype(np.float32)
+        scores: Scores = np.where(own == 0, _UNSEEN * words, share * own + (1 - share) * words).astype(np.float32)
+        return scores
+
+    def told(self, items: Sequence[Item], text: Floats, sure: float = _SURE) -> list[str]:
+        """What can be seen of items and is not said by them, in words, for models that read: ``colour: navy, style: retro``.
+
+        Args:
+            items: n items.
+            text: float32 (n, t), encoder vectors of their passages.
+            sure: Probability from which on something is told.
+
+        Returns:
+            n texts; empty where nothing is seen, or nothing that is sure enough and new.
+        """
+        shots = self.gallery.shots(items)
+        seen = shots.seen
+        said = self.sight.said(modes_of(text, shots, (self.sight.text, self.sight.picture)))
+        found: list[list[str]] = [[] for _ in items]
+        for name, (values, shares) in said.items():
+            for row in np.flatnonzero(seen & (shares >= sure)).tolist():
+                item = items[row]
+                if name not in item.attributes and not (name == "category" and item.category):
+                    found[row].append(f"{name}: {values[row]}")
+        return [", ".join(words) for words in found]
 
     def _mean(self, shots: Shots) -> Floats:
         """Where the pictures of items lie, float32 (count, d): of those without pictures the frames of their videos."""

@@ -47,7 +47,7 @@ def explained(
 
 def alike(likeness: float) -> Reason:
     """The reason of a hit that looks like the picture that was sent, with the cosine of the two."""
-    text = {"en": "Looks like your picture", "zh": "与您的图片相似"}
+    text = {"en": "Alike in looks", "zh": "外观相似"}
     return Reason(kind="looks", evidence=(f"{likeness:.2f}",), text=text)
 
 

@@ -199,7 +199,7 @@ class Finder:
             both = np.union1d(rows, said.rows[first])
             by_words = np.full(len(both), said.scores[first].min(initial=0.0), dtype=np.float32)
             by_words[np.searchsorted(both, said.rows[first])] = said.scores[first]
-            scores = _SAID * np.clip(standardised(by_words), -1, 1) + standardised(looks.cosines(place, both))
+            scores = _SAID * np.clip(standardised(by_words), -1, 1) + standardised(looks.likeness(place, both))
             order = np.lexsort((both, -scores))
             rows, scores = both[order], scores[order]
         nothing = np.zeros(len(rows), dtype=np.float32)
