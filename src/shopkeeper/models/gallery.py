@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from shopkeeper.errors import ExtraMissingError, InputError
@@ -97,7 +98,9 @@ class Gallery:
         )  # fmt: skip
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
-        self._repair()
+        self._lock = FileLock(file.with_suffix(".lock"))
+        with self._lock:
+            self._repair()
         self._stored = self._map()
         self._place: dict[bytes, tuple[int, int]] = {}
         for place, (key, part, parts) in enumerate(
@@ -158,7 +161,6 @@ class Gallery:
         vectors = self.encoder.encode(pixels) if pixels else np.zeros((0, self.encoder.dimension), dtype=np.float32)
         records = np.zeros(sum(max(1, len(frames)) for frames in opened), dtype=self._record)
         place = frame = 0
-        first = len(self._stored)
         added: dict[bytes, tuple[int, int]] = {}
         for key, frames in zip(keys, opened, strict=True):
             parts = len(frames)
@@ -170,13 +172,17 @@ class Gallery:
                 piece["vector"] = vectors[frame : frame + parts]
                 piece["colours"] = colours.histogram(frames)
                 piece["sign"] = [sign(one) for one in frames]
-                piece["print"] = [int.from_bytes(hashlib.blake2b(one, digest_size=8).digest()) for one in frames]
-            added[key] = (first + place, parts)
+                piece["print"] = [
+                    int.from_bytes(hashlib.blake2b(one.tobytes(), digest_size=8).digest()) for one in frames
+                ]
+            added[key] = (place, parts)
             place, frame = place + max(1, parts), frame + parts
-        with self._file.open("ab") as handle:
-            handle.write(records.tobytes())
+        with self._lock:  # another process may have added records of its own
+            first = self._file.stat().st_size // self._record.itemsize
+            with self._file.open("ab") as handle:
+                handle.write(records.tobytes())
         self._stored = self._map()
-        self._place.update(added)
+        self._place.update({key: (first + place, parts) for key, (place, parts) in added.items()})
 
     def _repair(self) -> None:
         """Cut off what a crash left half written: part of a record, or records of a file whose others are missing."""

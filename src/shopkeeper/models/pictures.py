@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -83,15 +82,13 @@ def open_picture(source: Path | bytes, where: str = "") -> Image.Image:
             f"The picture has {len(data) / 1e6:.0f} MB.", where=where, cure=f"Send at most {LARGEST_FILE // 10**6} MB."
         )
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own warnings of bombs; the limits here are below them
-            picture = Image.open(io.BytesIO(data), formats=FORMATS)
-            _check_size(picture.size, where)
-            if picture.format == "JPEG":
-                picture.draft("RGB", (512, 512))  # a large photo is decoded at an eighth of its size at once
-            picture.load()
-            upright = ImageOps.exif_transpose(picture)
-            return _on_white(upright)
+        picture = Image.open(io.BytesIO(data), formats=FORMATS)
+        _check_size(picture.size, where)
+        if picture.format == "JPEG":
+            picture.draft("RGB", (512, 512))  # a large photo is decoded at an eighth of its size at once
+        picture.load()
+        upright = ImageOps.exif_transpose(picture)
+        return _on_white(upright)
     except InputError:
         raise
     except Image.DecompressionBombError as error:

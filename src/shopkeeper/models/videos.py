@@ -60,7 +60,7 @@ def open_video(
     command += [str(number) for number in (side, most, seconds, _MEGABYTES)]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | {"OMP_NUM_THREADS": "1"}
     try:
-        done = subprocess.run(command, capture_output=True, env=environment, timeout=2 * seconds + 10, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, env=environment, timeout=6 * seconds + 10, check=False)  # noqa: S603
     except subprocess.TimeoutExpired as error:
         raise InputError("The video takes too long to decode.", where=path.name, cure=_CURE) from error
     if done.returncode != 0:

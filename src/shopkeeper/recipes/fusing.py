@@ -72,9 +72,10 @@ class Questions:
     @classmethod
     def of(cls, items: Sequence[Item], known: Ints) -> Questions:
         """Questions that the items at `known`, int64 (m,), answer often enough; values of all items."""
-        told: dict[str, list[str]] = {"category": [" > ".join(item.category) for item in items]}
-        for name in {name for item in items for name in item.attributes}:
-            told[name] = [item.attributes.get(name, "") for item in items]
+        told = {
+            name: [item.attributes.get(name, "") for item in items] for name in {n for i in items for n in i.attributes}
+        }
+        told["category"] = [" > ".join(item.category) for item in items]
         names, classes, columns = [], [], []
         for name, values in sorted(told.items()):
             counts = Counter(values[row] for row in known.tolist() if values[row])
