@@ -83,6 +83,7 @@ def test_photos_are_made_upright(turned, red, kind):
     np.testing.assert_allclose(opened.getpixel(place[red]), RED, atol=16)
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")  # Pillow's note to the log
 @pytest.mark.parametrize("about", [b"Exif\0\0garbage!", b"Exif\0\0MM\0*\0\0\0\x08\0\xff", b"\0\1"])
 def test_a_photo_with_broken_notes_is_still_a_photo(about):
     assert open_picture(file_of(two_halves(), "JPEG", exif=about)).size == (60, 40)

@@ -87,8 +87,7 @@ def open_picture(source: Path | bytes, where: str = "") -> Image.Image:
         if picture.format == "JPEG":
             picture.draft("RGB", (512, 512))  # a large photo is decoded at an eighth of its size at once
         picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        return _on_white(upright)
+        return _on_white(_upright(picture))
     except InputError:
         raise
     except Image.DecompressionBombError as error:
@@ -142,6 +141,14 @@ def _check_size(size: tuple[int, int], where: str) -> None:
         raise InputError(
             f"The picture is a strip of {width} x {height} pixels.", where=where, cure="Send a whole photo."
         )
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """As the camera was held; as it is, where its notes about that are broken."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:  # noqa: BLE001 - the notes are a format of their own, with faults of their own
+        return picture
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

@@ -67,6 +67,7 @@ class Looks:
         self.sight = sight
         self._pictures = VectorIndex(sight.width, exact_below)
         self._words = VectorIndex(sight.width, exact_below)
+        self._fused: Floats = np.zeros((0, 0), dtype=np.float32)
 
     def __len__(self) -> int:
         """Number of items of which a picture or video is seen."""
@@ -89,7 +90,16 @@ class Looks:
         self._pictures.upsert(rows[seen], self._mean(shots)[seen])
         self._words.upsert(rows, self.sight.text(text))
         fused = self.sight.fused(modes_of(text, shots, (self.sight.text, self.sight.picture)))
+        missing = int(rows.max(initial=-1)) + 1 - len(self._fused)
+        if missing > 0:
+            kept = self._fused.reshape(len(self._fused), fused.shape[1])
+            self._fused = np.pad(kept, ((0, missing + len(kept) // 4), (0, 0)))
+        self._fused[rows] = fused
         return described(text, fused)
+
+    def described(self, text: Floats) -> Floats:
+        """All rows by all that is known of them, as `upsert` gave it: float32 (n, t + d), n as many as `text` has."""
+        return described(text, self._fused[: len(text)])
 
     def remove(self, rows: Rows) -> None:
         """Take rows out; unknown ones are ignored."""

@@ -120,7 +120,7 @@ class Floor:
         texts = [item.passage if item else "" for item in self.shelf.items]
         vectors = self.encoders.passage.encode(texts)
         if self.looks is not None:
-            vectors = _described(self.looks, self.shelf, vectors)
+            vectors = self.looks.described(vectors)
         behaviour, self.counted = _behaviour(
             self.settings, self.store, self.shelf, vectors, self.parameters, self.knowledge, self.segments
         )
@@ -187,7 +187,7 @@ def build_floor(
         index.fusion = replace(index.fusion, floor=index.noise(titles))
     looks = index.looks = open_looks(settings, pictures, items)
     if looks is not None:
-        vectors = _described(looks, shelf, vectors)
+        vectors = looks.upsert(np.arange(len(shelf), dtype=np.int64), items, vectors)
     parameters, sequence, preference = learnt_from(learnt, shelf, vectors)
     names = [bundle.name for bundle in (relevance, pictures, learnt_search, learnt) if bundle] or [found.query.name]
     version = "+".join([f"shopkeeper-{__version__}", *names])
@@ -270,15 +270,6 @@ def open_looks(settings: Settings, bundle: Bundle | None, items: Sequence[Item])
     gallery = open_gallery(settings, lambda side: samples(items, settings.media, side, SAMPLES))
     sight = Sight.load(bundle, gallery.encoder.name)
     return Looks(gallery, sight, exact_below=settings.search.exact_below)
-
-
-def _described(looks: Looks, shelf: Shelf, vectors: np.ndarray) -> np.ndarray:
-    """All rows of a shelf by all that is known of them; `vectors` are those of their words."""
-    alive = np.array([row for row, item in enumerate(shelf.items) if item is not None], dtype=np.int64)
-    found = looks.upsert(alive, [shelf.item(row) for row in alive.tolist()], vectors[alive])
-    out = np.zeros((len(shelf), found.shape[1]), dtype=np.float32)
-    out[alive] = found
-    return out
 
 
 def _behaviour(
