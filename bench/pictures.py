@@ -100,7 +100,7 @@ def _found_again(shop: Fashion, pairs: Pairs, minutes: float, seed: int) -> tupl
 
 
 def _recalls(cosines: Floats, same: NDArray[np.bool_], seed: int) -> dict[str, Metric]:
-    out = {}
+    out: dict[str, Metric] = {}
     for way, scores in (("words_to_photo", cosines), ("photo_to_words", cosines.T)):
         inverse = reciprocal_ranks(scores, same)
         out |= {f"{way}@{k}": Metric.mean(inverse >= 1 / k, seed) for k in (1, 5, 10)}
@@ -303,7 +303,7 @@ def _clips(shop: Fashion, count: int = 20) -> Row:
                     row = (number * 3 + second) % len(shop.items)
                     photo = open_picture(shop.gallery.media / shop.items[row].images[0]).resize((480, 480))
                     for _ in range(24):
-                        container.mux(stream.encode(av.VideoFrame.from_image(photo)))
+                        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(photo), format="rgb24")))
                 container.mux(stream.encode())
         began = time.perf_counter()
         frames = 0

@@ -115,7 +115,8 @@ class _Batches:
     def epoch(self, rng: np.random.Generator) -> Iterator[tuple[list[Tensor], Tensor]]:
         """One pass; see `training.batching.Batches`."""
         order = torch.from_numpy(rng.permutation(len(self._labels)))
-        for rows in order.split(self._size):
+        for start in range(0, len(order), self._size):
+            rows = order[start : start + self._size]
             yield [values[rows] for values in self._modes], self._labels[rows]
 
 
