@@ -22,8 +22,8 @@ _WRONG = 0.3
 _MOST = 200
 _BITS, _BANDS = 3, 4
 """Bits in which near copies may differ; as many bands less one may then differ, so that one is equal."""
-_SAME = 0.97
-"""Cosine of the encoder's vectors that near copies have at least."""
+_SAME, _TINT = 0.97, 0.9
+"""Cosine of the encoder's vectors, and Bhattacharyya coefficient of the colours, that near copies have at least."""
 
 _SAID: Mapping[str, tuple[str, str]] = {
     "wrong": ("Words and picture disagree", "文字与图片不符"),
@@ -92,6 +92,7 @@ def _copies(items: Sequence[Item], shots: Shots) -> list[Doubt]:
     """Main pictures of different products that are the same but for size, compression and light."""
     first = shots.first
     signs, vectors, owner = shots.signs[first], shots.vectors[first], shots.item[first]
+    colours = shots.colours[first]
     width = 64 // _BANDS
     near: set[tuple[int, int]] = set()
     for band in range(_BANDS):
@@ -100,7 +101,7 @@ def _copies(items: Sequence[Item], shots: Shots) -> list[Doubt]:
         for place, piece in enumerate(pieces.tolist()):
             alike[piece].append(place)
         for places in alike.values():
-            near |= _pairs(np.array(places), signs, vectors)
+            near |= _pairs(np.array(places), signs, vectors, colours)
     found = [
         Doubt("copy", items[owner[a]].id, items[owner[b]].id, float(vectors[a] @ vectors[b]))
         for a, b in sorted(near)
@@ -109,14 +110,16 @@ def _copies(items: Sequence[Item], shots: Shots) -> list[Doubt]:
     return sorted(found, key=lambda doubt: -doubt.score)[:_MOST]
 
 
-def _pairs(places: NDArray[np.int64], signs: NDArray[np.uint64], vectors: Floats) -> set[tuple[int, int]]:
-    """Pairs among some pictures whose signs and vectors both say that they are copies."""
+def _pairs(
+    places: NDArray[np.int64], signs: NDArray[np.uint64], vectors: Floats, colours: Floats
+) -> set[tuple[int, int]]:
+    """Pairs among some pictures whose signs, vectors and colours all say that they are copies."""
     found: set[tuple[int, int]] = set()
     for number, place in enumerate(places[:-1].tolist()):
         rest = places[number + 1 :][:_SAMPLE]
         apart = np.bitwise_count(signs[rest] ^ signs[place])
-        for other in rest[(apart <= _BITS) & (vectors[rest] @ vectors[place] >= _SAME)].tolist():
-            found.add((place, other))
+        same = (vectors[rest] @ vectors[place] >= _SAME) & (colours[rest] @ colours[place] >= _TINT)
+        found |= {(place, other) for other in rest[(apart <= _BITS) & same].tolist()}
     return found
 
 
