@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -331,6 +331,7 @@ def test_names_in_a_zip_file_without_the_mark_of_utf8_are_read_as_they_were_mean
 @given(names=st.lists(NAMES, min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_names_nothing_is_written_outside_of_the_media_folder(shop: Shop, names: list[str]):
+    assume(not any(name.startswith("\x00") for name in names))  # which the zip writer cannot write
     home = shop.source.parent
     shop.sell(
         *(
