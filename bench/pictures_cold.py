@@ -85,7 +85,7 @@ def _practice(quick: bool, seed: int) -> list[Row]:
         looks = Looks(gallery, Sight.load(bundle, gallery.encoder.name))
         told = looks.upsert(np.arange(len(items)), items, text)
         hidden = np.random.default_rng(seed).random(len(shelf)) < _HIDDEN
-        parts = [moment.without(np.flatnonzero(hidden)) for moment in moments(frame, shelf, "time", repeats=True)]
+        parts = [moment.without(np.flatnonzero(hidden)) for moment in moments(frame, shelf, "last", repeats=True)]
         rows: list[Row] = []
         first: dict[str, NDArray[np.float64]] = {}
         for name, vectors in (("words", text), ("words and pictures", told)):
