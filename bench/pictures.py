@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -342,6 +341,3 @@ def _sheet(shop: Fashion, across: tuple[Span, Span], path: Path) -> None:
 
 def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
-
-
-__all__: Sequence[str] = ("run",)

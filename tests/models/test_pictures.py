@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shopkeeper.errors import InputError
-from shopkeeper.models import pictures
-from shopkeeper.models.pictures import FORMATS, LARGEST, open_picture, squared
+from shopkeeper.models.pictures import open_picture, squared
+from shopkeeper.store.media import FORMATS, PIXELS
 
 RED, BLUE = (200, 30, 40), (30, 60, 190)
 
@@ -197,7 +197,7 @@ def test_any_bytes_give_a_picture_or_a_refusal(data):
     except InputError:
         return
     assert opened.mode == "RGB"
-    assert 0 < opened.size[0] * opened.size[1] <= LARGEST
+    assert 0 < opened.size[0] * opened.size[1] <= PIXELS
 
 
 def test_a_square_holds_the_whole_picture_between_bands_of_the_colour_around_it():
@@ -234,4 +234,4 @@ def test_a_square_of_the_right_size_is_left_as_it_is():
 
 def test_the_limits_are_below_those_of_the_decoder():
     assert Image.MAX_IMAGE_PIXELS is not None
-    assert pictures.LARGEST < Image.MAX_IMAGE_PIXELS
+    assert PIXELS < Image.MAX_IMAGE_PIXELS

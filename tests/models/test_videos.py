@@ -169,7 +169,7 @@ def test_a_missing_and_a_huge_file_are_refused_without_a_process(folder):
         open_video(folder / "nothing.mp4", SIDE)
     huge = folder / "huge.mp4"
     with huge.open("wb") as handle:
-        handle.truncate(videos.LARGEST_FILE + 1)
+        handle.truncate(videos.LARGEST_VIDEO + 1)
     with pytest.raises(InputError, match="The video has 200 MB"):
         open_video(huge, SIDE)
 

@@ -7,12 +7,16 @@ import pytest
 
 from shopkeeper.models.fusion import KINDS
 from shopkeeper.models.modes import Modes
-from shopkeeper.recipes.fusing import FusionOptions, Questions, by_name, correct, learn_fusion
+from shopkeeper.recipes.fusing import FusionOptions, Questions, correct, learn_fusion
 from shopkeeper.records import Item
 
 QUICK = FusionOptions(width=48, dropout=0.0, lost=0.1, batch=64, rate=5e-3, epochs=15, patience=15)
 COUNT = 900
 TRAIN, VALID, TEST = np.split(np.random.default_rng(5).permutation(COUNT), [600, 700])
+
+
+def named(shares):
+    return dict(zip(QUESTIONS.names, shares, strict=True))
 
 
 def shop():
@@ -37,7 +41,7 @@ MODES, QUESTIONS = shop()
 
 def accuracies(modes, kind, options=QUICK, **how):
     model, report = learn_fusion(kind, modes, QUESTIONS, TRAIN, VALID, options, **how)
-    shares = by_name(QUESTIONS, correct(model, modes.at(TEST), QUESTIONS.labels[TEST]))
+    shares = named(correct(model, modes.at(TEST), QUESTIONS.labels[TEST]))
     return {name: float(values.mean()) for name, values in shares.items()}, model, report
 
 
@@ -56,7 +60,7 @@ def test_together_they_answer_what_neither_answers_alone(kind, alone):
     assert min(fused.values()) > 0.9
     assert report.losses[-1] < report.losses[0]
     lacking = MODES.only(0).at(TEST)  # without a picture it still knows what the words say
-    assert by_name(QUESTIONS, correct(model, lacking, QUESTIONS.labels[TEST]))["thing"].mean() > 0.85
+    assert named(correct(model, lacking, QUESTIONS.labels[TEST]))["thing"].mean() > 0.85
 
 
 def test_the_seed_decides():

@@ -14,13 +14,14 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from shopkeeper.errors import ExtraMissingError, InputError
+from shopkeeper.errors import ExtraMissingError, InputError, NotFoundError
 from shopkeeper.models import colours
 from shopkeeper.models.pictures import PictureEncoder, Pixels, open_picture, squared
 from shopkeeper.models.text import Floats
 from shopkeeper.models.videos import open_video
 from shopkeeper.progress import span
 from shopkeeper.records import Item
+from shopkeeper.store.media import confined
 
 log = logging.getLogger(__name__)
 
@@ -242,13 +243,11 @@ def sign(pixels: Pixels) -> int:
 
 def inside(media: Path, name: str) -> Path | None:
     """The file that a relative path means inside of the media folder; None for addresses and whatever lies outside."""
-    if not name or "\x00" in name or "://" in name:
+    if "://" in name:
         return None
-    root = media.resolve()
     try:
-        file = (root / name.removeprefix("/media/").lstrip("/")).resolve()
-        return file if file.is_relative_to(root) and file.is_file() else None
-    except (OSError, ValueError, RuntimeError):  # too long, not to be encoded, or links that go round in a circle
+        return confined(media, name.removeprefix("/media/").lstrip("/"))
+    except NotFoundError:
         return None
 
 

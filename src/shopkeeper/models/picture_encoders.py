@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 from shopkeeper.compute.cores import threads
@@ -14,6 +13,7 @@ from shopkeeper.models.gallery import Gallery
 from shopkeeper.models.onnx import ABOUT
 from shopkeeper.models.picture_graph import OnnxPictures
 from shopkeeper.models.pictures import Pixels
+from shopkeeper.models.serving import file_name
 from shopkeeper.settings import Settings
 
 LITE = "efficientnet-lite0"
@@ -35,7 +35,7 @@ def picture_encoder(settings: Settings, samples: Callable[[int], Sequence[Pixels
         ModelError: It cannot be loaded, or there are no pictures to export it with.
     """
     count = threads(settings.compute) if many else 1
-    folder = settings.cache / "onnx" / f"pictures-{_plain(settings.models.pictures)}"
+    folder = settings.cache / "onnx" / f"pictures-{file_name(settings.models.pictures)}"
     if not (folder / ABOUT).is_file():
         _export(settings, folder, samples)
     return OnnxPictures(folder, threads=count)
@@ -44,7 +44,7 @@ def picture_encoder(settings: Settings, samples: Callable[[int], Sequence[Pixels
 def open_gallery(settings: Settings, samples: Callable[[int], Sequence[Pixels]]) -> Gallery:
     """The shop's gallery, with its cache below the shop's folder; arguments as for `picture_encoder`."""
     encoder = picture_encoder(settings, samples, many=True)
-    file = settings.home / "vectors" / f"pictures-{_plain(encoder.name)}.bin"
+    file = settings.home / "vectors" / f"pictures-{file_name(encoder.name)}.bin"
     return Gallery(encoder, settings.media, file, threads=threads(settings.compute))
 
 
@@ -81,8 +81,3 @@ def _some(samples: Callable[[int], Sequence[Pixels]], side: int) -> Sequence[Pix
             cure="Import pictures: shopkeeper import media FOLDER",
         )
     return found
-
-
-def _plain(name: str) -> str:
-    readable = "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip(".-")[-60:]
-    return readable if readable == name else f"{readable}-{blake2b(name.encode(), digest_size=4).hexdigest()}"

@@ -13,15 +13,10 @@ from PIL import Image, ImageOps
 
 from shopkeeper.errors import InputError
 from shopkeeper.models.text import Floats
+from shopkeeper.store.media import FORMATS, LARGEST_PICTURE, PIXELS
 
 Pixels = NDArray[np.uint8]
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
-"""What is opened; everything else is refused before a decoder sees it."""
-LARGEST_FILE = 20_000_000
-"""Bytes of a file."""
-LARGEST = 50_000_000
-"""Pixels of a picture, known from its header before anything is decoded."""
 _THINNEST = 50
 """How many times longer than wide, or wider than long, a picture may be."""
 _CORNER = 0.06
@@ -77,9 +72,11 @@ def open_picture(source: Path | bytes, where: str = "") -> Image.Image:
             where=where,
             cure="Check the path and its rights.",
         ) from error
-    if len(data) > LARGEST_FILE:
+    if len(data) > LARGEST_PICTURE:
         raise InputError(
-            f"The picture has {len(data) / 1e6:.0f} MB.", where=where, cure=f"Send at most {LARGEST_FILE // 10**6} MB."
+            f"The picture has {len(data) / 1e6:.0f} MB.",
+            where=where,
+            cure=f"Send at most {LARGEST_PICTURE // 10**6} MB.",
         )
     try:
         picture = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -94,7 +91,7 @@ def open_picture(source: Path | bytes, where: str = "") -> Image.Image:
         raise InputError(
             "The picture says that it is far too large.",
             where=where,
-            cure=f"Send one of at most {LARGEST // 10**6} million pixels.",
+            cure=f"Send one of at most {PIXELS // 10**6} million pixels.",
         ) from error
     except Exception as error:  # decoders raise anything on broken files
         raise InputError(
@@ -122,20 +119,20 @@ def squared(picture: Image.Image, side: int) -> Pixels:
 
 def _read(path: Path, where: str) -> bytes:
     size = path.stat().st_size
-    if size > LARGEST_FILE:
+    if size > LARGEST_PICTURE:
         raise InputError(
-            f"The picture has {size / 1e6:.0f} MB.", where=where, cure=f"Send at most {LARGEST_FILE // 10**6} MB."
+            f"The picture has {size / 1e6:.0f} MB.", where=where, cure=f"Send at most {LARGEST_PICTURE // 10**6} MB."
         )
     return path.read_bytes()
 
 
 def _check_size(size: tuple[int, int], where: str) -> None:
     width, height = size
-    if width * height > LARGEST:
+    if width * height > PIXELS:
         raise InputError(
             f"The picture has {width} x {height} pixels.",
             where=where,
-            cure=f"Send one of at most {LARGEST // 10**6} million pixels.",
+            cure=f"Send one of at most {PIXELS // 10**6} million pixels.",
         )
     if min(size) < 1 or max(size) > _THINNEST * min(size):
         raise InputError(

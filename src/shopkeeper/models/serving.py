@@ -42,7 +42,7 @@ def encoders(settings: Settings, bundle: Bundle | None, base: str) -> Encoders:
         base: Name of a pretrained model, see `backbones.load_backbone`; ``use-multilingual`` is served without PyTorch.
     """
     query, many = (_encoder(settings, bundle, base, count) for count in (1, threads(settings.compute)))
-    return Encoders(query, CachedEncoder(many, settings.home / "vectors" / f"{_plain(query.name)}.bin"))
+    return Encoders(query, CachedEncoder(many, settings.home / "vectors" / f"{file_name(query.name)}.bin"))
 
 
 def _encoder(settings: Settings, bundle: Bundle | None, base: str, threads: int) -> Encoder:
@@ -55,7 +55,7 @@ def _encoder(settings: Settings, bundle: Bundle | None, base: str, threads: int)
 
 def _exported(base: str, settings: Settings) -> Path:
     """Folder of the ONNX graph of an untrained model, made on first use; whole or not there."""
-    folder = settings.cache / "onnx" / f"{_plain(base)}-{TOKENS}"
+    folder = settings.cache / "onnx" / f"{file_name(base)}-{TOKENS}"
     if folder.is_dir():
         return folder
     from shopkeeper.models.backbones import load_backbone
@@ -75,7 +75,7 @@ def _exported(base: str, settings: Settings) -> Path:
     return folder
 
 
-def _plain(name: str) -> str:
+def file_name(name: str) -> str:
     """A file name for a model name: readable, and different for different names."""
     readable = "".join(c if c.isalnum() or c in "-." else "-" for c in name).strip(".-")[-60:]
     return readable if readable == name else f"{readable}-{blake2b(name.encode(), digest_size=4).hexdigest()}"

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from shopkeeper.errors import ExtraMissingError, InputError
 from shopkeeper.models.pictures import Pixels
+from shopkeeper.store.media import LARGEST_VIDEO
 
-LARGEST_FILE = 200_000_000
-"""Bytes of a file."""
 FRAMES = 12
 """Frames that are taken of one file at most."""
 _SECONDS, _MEGABYTES = 20, 2_048
@@ -52,9 +51,9 @@ def open_video(
         raise InputError(
             f"The video cannot be read: {error.strerror}.", where=path.name, cure="Check the path."
         ) from error
-    if size > LARGEST_FILE:
+    if size > LARGEST_VIDEO:
         raise InputError(
-            f"The video has {size / 1e6:.0f} MB.", where=path.name, cure=f"Send at most {LARGEST_FILE // 10**6} MB."
+            f"The video has {size / 1e6:.0f} MB.", where=path.name, cure=f"Send at most {LARGEST_VIDEO // 10**6} MB."
         )
     command = [sys.executable, "-m", "shopkeeper.models.frames", os.fspath(path.resolve())]
     command += [str(number) for number in (side, most, seconds, _MEGABYTES)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -204,11 +204,6 @@ def answers(model: Answering, modes: Modes) -> list[Floats]:
     model.eval()
     with torch.inference_mode():
         return [logits.numpy() for logits in model(tensors(modes))]
-
-
-def by_name(questions: Questions, shares: Sequence[Floats]) -> Mapping[str, Floats]:
-    """Question to what `correct` gave for it."""
-    return dict(zip(questions.names, shares, strict=True))
 
 
 def tensors(modes: Modes) -> list[Tensor]:

@@ -33,6 +33,10 @@ SERVED = {**PICTURES, **VIDEOS, ".svg": "image/svg+xml"}
 """What the storefront may send; drawings come from the shop's own hand only."""
 LARGEST_PICTURE = 20_000_000
 """Bytes of a picture."""
+PIXELS = 50_000_000
+"""Pixels of a picture, known from its header before anything is decoded."""
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
+"""What of pictures is opened; everything else is refused before a decoder sees it."""
 LARGEST_VIDEO = 200_000_000
 """Bytes of a video."""
 

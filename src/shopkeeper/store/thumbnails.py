@@ -9,13 +9,11 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from shopkeeper.errors import InputError, StoreError
-from shopkeeper.store.media import LARGEST_PICTURE, confined, draft_name
+from shopkeeper.store.media import FORMATS, LARGEST_PICTURE, PIXELS, confined, draft_name
 
 WIDTHS = (160, 320, 640)
 """Pixels across that a thumbnail may have."""
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP")
-_PIXELS = 50_000_000
 _FOLDER = ".thumbs"
 
 
@@ -70,13 +68,13 @@ def thumbnail(media: Path, path: str, width: int) -> Path:
 def _smaller(file: Path, width: int, where: str) -> tuple[Image.Image, bytes | None]:
     """The picture upright, at most `width` across, and its colour profile where that still fits."""
     try:
-        with Image.open(file, formats=_FORMATS) as picture:
+        with Image.open(file, formats=FORMATS) as picture:
             across, down = picture.size
-            if across * down > _PIXELS:
+            if across * down > PIXELS:
                 raise InputError(
                     f"The picture has {across} x {down} pixels.",
                     where=where,
-                    cure=f"At most {_PIXELS // 10**6} million.",
+                    cure=f"At most {PIXELS // 10**6} million.",
                 )
             picture.draft("RGB", (2 * width, 2 * width * max(1, -(-down // across))))
             profile = picture.info.get("icc_profile") if picture.mode in ("RGB", "RGBA", "P") else None
@@ -89,7 +87,7 @@ def _smaller(file: Path, width: int, where: str) -> tuple[Image.Image, bytes | N
         raise InputError(
             f"This is not a picture that can be opened ({type(error).__name__}).",
             where=where,
-            cure=f"Put a whole {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]} file in its place.",
+            cure=f"Put a whole {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file in its place.",
         ) from error
     if seen.width <= width:
         return seen, profile

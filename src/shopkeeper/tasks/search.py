@@ -180,6 +180,8 @@ class SearchTask:
                 rows = leading(rows, self._keys(sort), len(rows))
                 scores = np.zeros(len(rows), dtype=np.float32)
             others = rows[:0]
+            if scope.narrowed:
+                others = self.finder.look(request.looks, understood, scope.wide, request.time.timestamp()).rows
         elif understood.words:
             past = self._recent(request.customer, request.session, _PAST) if request.customer or request.session else ()
             ranked = self.finder.find(replace(understood, exclude=()), mask, request.time.timestamp(), past)
@@ -285,8 +287,7 @@ class SearchTask:
         if row in ranking.ruled.pinned:
             return Hit(item=item.id, score=score, reasons=(PINNED,))
         if request.looks and ranking.ranked is not None:
-            place = int(np.flatnonzero(ranking.ranked.rows == row)[0]) if row in ranking.ranked.rows else -1
-            likeness = float(ranking.ranked.cosine[place]) if place >= 0 else 0.0
+            likeness = float(ranking.ranked.cosine[ranking.ranked.rows == row].max(initial=0.0))
             return Hit(item=item.id, score=score, reasons=(alike(likeness),), contributions={"looks": likeness})
         if ranking.ranked is not None and (
             own := explained(ranking.understood.words, item, row, ranking.ranked, score)
