@@ -19,6 +19,8 @@ from shopkeeper.serving.telemetry import Metrics
 log = logging.getLogger(__name__)
 
 _BATCH = 200
+_GATHER = 0.05
+"""Seconds in which impressions are gathered for one transaction; one each would cost the next answer milliseconds."""
 _PATIENCE = (0.1, 0.5, 2.0)
 
 
@@ -76,9 +78,12 @@ class ImpressionLog:
 
     def _write(self) -> None:
         while (first := self._queue.get()) is not None:
-            batch = [first]
-            while len(batch) < _BATCH and not self._queue.empty():
-                event = self._queue.get()
+            batch, until = [first], time.monotonic() + _GATHER
+            while len(batch) < _BATCH:
+                try:
+                    event = self._queue.get(timeout=max(0.0, until - time.monotonic()))
+                except queue.Empty:
+                    break
                 if event is None:
                     self._queue.put(None)
                     self._queue.task_done()
