@@ -1,10 +1,8 @@
 """The gallery: what was encoded once is not encoded again, and what cannot be opened costs an item nothing else."""
 
-import importlib.util
 import io
 import os
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -19,7 +17,6 @@ from shopkeeper.models.text import unit
 from shopkeeper.records import Item
 
 SIDE = 32
-VIDEO = importlib.util.find_spec("av") is not None
 
 
 class Means:
@@ -213,7 +210,6 @@ def test_no_more_than_the_first_pictures_are_looked_at(media, cache):
     assert asked == len(found) == 3
 
 
-@pytest.mark.skipif(not VIDEO, reason="PyAV is not installed")
 class TestVideos:
     @pytest.fixture
     def filmed(self, media):
@@ -254,14 +250,6 @@ class TestVideos:
         both = looked(filmed, cache, [item("a", "short.gif", videos=("short.gif",))])[0]
         assert np.count_nonzero(both.moving) >= 3
 
-    def test_a_video_that_could_not_be_opened_for_want_of_pyav_is_opened_later(self, filmed, cache, monkeypatch):
-        items = [item("a", "0.png", videos=("clip.mp4",))]
-        with monkeypatch.context() as without:
-            without.setitem(sys.modules, "av", None)
-            found, asked = looked(filmed, cache, items)
-            assert (asked, len(found)) == (1, 1)
-        found, _ = looked(filmed, cache, items)
-        assert found.moving.any()
 
 
 def test_a_file_may_have_up_to_255_parts(media, cache):

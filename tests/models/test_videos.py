@@ -1,24 +1,19 @@
 """Videos from outside: their scenes are found, and whatever is wrong with them ends in words, in bounded time and memory."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from itertools import cycle, islice, pairwise
 
+import clips
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.errors import ExtraMissingError, InputError
+from shopkeeper.errors import InputError
 from shopkeeper.models import videos
 from shopkeeper.models.videos import FRAMES, open_video
-
-if importlib.util.find_spec("av") is None:
-    pytest.skip("PyAV is not installed", allow_module_level=True)
-
-import clips
 
 from shopkeeper.models.frames import Refused, frames_of
 
@@ -231,9 +226,3 @@ def test_many_frames_do_not_pile_up(folder, kinds):
     assert 4 <= len(kept) <= 16
     assert kept[0][0] == 0
     assert all(before[0] < after[0] for before, after in pairwise(kept))
-
-
-def test_without_pyav_the_install_line_is_given(folder, kinds, monkeypatch):
-    monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(ExtraMissingError, match=r"pip install 'shopkeeper\[video\]'"):
-        open_video(kinds["clip.mp4"], SIDE)

@@ -85,3 +85,21 @@ def test_a_token_of_nothing_is_a_clear_error(seen):
 def test_the_description_names_the_picture(seen):
     described = seen.get("/v1/openapi.json").json()["paths"]["/v1/search/image"]["post"]
     assert "multipart/form-data" in described["requestBody"]["content"]
+
+
+def test_a_photo_is_told_in_words(seen):
+    told = seen.post("/v1/look", content=photo("blue", "box")).json()
+    assert told["colours"][0]["name"] == "blue"
+    assert told["plain"]
+    assert 0 < told["fill"] < 0.6
+    assert told["likely"]["category"]["value"] == "Storage"
+    assert 0.3 < told["likely"]["category"]["probability"] <= 1
+    again = seen.get("/v1/search", params={"looks": told["looks"], "limit": 1}).json()
+    assert again["hits"][0]["item"].startswith("blue-")
+    assert seen.post("/v1/look", content=b"nothing of the kind").status_code == 400
+
+
+def test_doubtful_pictures_are_listed(seen):
+    found = seen.get("/v1/pictures/doubts").json()["doubts"]
+    assert {one["kind"] for one in found} <= {"wrong", "copy", "unread"}
+    assert all(one["text"]["zh"] and 0 <= one["score"] <= 1 for one in found)

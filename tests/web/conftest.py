@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import clips
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
@@ -32,6 +33,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     store.close()
     (home / "media" / "toys").mkdir(parents=True)
     Image.new("RGB", (8, 8), "red").save(home / "media" / "toys" / "red 1.png")
+    clips.write(home / "media" / "toys" / "turning.webm", clips.scenes(), "libvpx")
     (home / "media" / "note.txt").write_text("not a picture")
     (home / "media" / "out.png").symlink_to(home / "shop.db")
     opened = open_shop(

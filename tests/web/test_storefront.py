@@ -301,6 +301,17 @@ def test_pictures_come_from_the_media_folder_only(visitor: Arrive):
         assert browser.get(f"/media/{path}").status_code == 404, path
 
 
+def test_a_product_page_shows_its_clips_and_a_browser_may_ask_for_parts(visitor: Arrive):
+    browser = visitor("zh")
+    page = browser.get("/p/earphones-zh")
+    assert page.text.count("<video") == 1
+    assert 'src="/media/toys/turning.webm"' in page.text
+    assert "media-src 'self'" in page.headers["content-security-policy"]
+    part = browser.get("/media/toys/turning.webm", headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.headers["content-type"]) == (206, "video/webm")
+    assert part.content == b"\x1a\x45\xdf\xa3"
+
+
 def test_missing_pages_are_pages_and_missing_addresses_of_the_api_are_problems(visitor: Arrive):
     missing = visitor("zh").get("/nowhere")
     assert missing.status_code == 404

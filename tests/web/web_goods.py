@@ -39,6 +39,7 @@ GOODS = [
         category=("Audio", "Headphones"),
         price=99.0,
         currency="EUR",
+        videos=("toys/turning.webm", "javascript:alert(1)", "turning.gif"),
         language="zh",
     ),
 ]

@@ -1,12 +1,14 @@
-"""The command for the shop's pictures: which of them somebody should look at."""
+"""Commands for pictures: what one shows, and which of the shop's somebody should look at."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shopkeeper.cli.main import Session, app
+from shopkeeper.serving.image_search import seen_document
 from shopkeeper.tasks.shop import open_shop
 
 
@@ -32,3 +34,24 @@ def pictures(
     session.output.result(
         [{"kind": d.kind, "item": d.item, "other": d.other, "score": d.score, "text": dict(d.text)} for d in shown]
     )
+
+
+@app.command()
+def look(
+    context: typer.Context,
+    picture: Annotated[Path, typer.Argument(help="A picture file.", exists=True, dir_okay=False)],
+) -> None:
+    """Say what a picture shows: its colours and traits, and what a product that looks so most likely is."""
+    session: Session = context.obj
+    with session.output.progress():
+        shop = open_shop(session.settings)
+        try:
+            seen = shop.look(picture.read_bytes())
+        finally:
+            shop.close()
+    rows = [("colour", name, f"{share:.0%}") for name, share in seen.traits.colours]
+    rows += [(name, value, f"{sure:.0%}") for name, (value, sure) in seen.likely.items()]
+    traits = seen.traits
+    rows += [(name, f"{getattr(traits, name):.2f}", "") for name in ("brightness", "saturation", "texture", "fill")]
+    session.output.table(picture.name, ["what", "", "sure or share"], rows)
+    session.output.result(seen_document(seen))

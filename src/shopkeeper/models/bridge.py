@@ -96,6 +96,11 @@ class Span:
         """A trained projection, as it stands."""
         return cls({name: value.detach().cpu().numpy() for name, value in projection.state_dict().items()})
 
+    @property
+    def reads(self) -> int:
+        """Length of the vectors that it takes."""
+        return len(self.arrays["mean"])
+
     def __call__(self, vectors: Floats) -> Floats:
         """float32 (n, d) to unit vectors float32 (n, width); zero rows, of which nothing is known, stay zero."""
         own = self.arrays

@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from shopkeeper.errors import ExtraMissingError, InputError, NotFoundError
+from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models import colours
 from shopkeeper.models.pictures import PictureEncoder, Pixels, open_picture, squared
 from shopkeeper.models.text import Floats
@@ -110,6 +110,11 @@ class Gallery:
             if part == 0:
                 self._place[key.tobytes()] = (place, int(parts))
 
+    @property
+    def bytes(self) -> int:
+        """What one picture or frame takes on disk."""
+        return self._record.itemsize
+
     def shots(self, items: Sequence[Item]) -> Shots:
         """What is seen of items; encodes, with progress, what no cache holds yet."""
         named = [(row, path, moving) for row, item in enumerate(items) for path, moving in self.files(item)]
@@ -153,11 +158,7 @@ class Gallery:
 
     def _append(self, keys: Sequence[bytes], files: Sequence[tuple[Path, bool]]) -> None:
         with ThreadPoolExecutor(self._threads) as pool:
-            tried = list(pool.map(lambda file: self._open(*file), files))
-        keys, opened = (
-            [key for key, frames in zip(keys, tried, strict=True) if frames is not None],
-            [frames for frames in tried if frames is not None],
-        )
+            opened = list(pool.map(lambda file: self._open(*file), files))
         pixels = [frame for frames in opened for frame in frames]
         vectors = self.encoder.encode(pixels) if pixels else np.zeros((0, self.encoder.dimension), dtype=np.float32)
         records = np.zeros(sum(max(1, len(frames)) for frames in opened), dtype=self._record)
@@ -195,16 +196,16 @@ class Gallery:
         if len(begun) and begun[-1] + max(int(stored["parts"][begun[-1]]), 1) > whole:
             os.truncate(self._file, int(begun[-1]) * width)
 
-    def _open(self, path: Path, moving: bool) -> list[Pixels] | None:
-        """Its pixels; none of a file that cannot be opened, None of one that could be if more were installed."""
+    def _open(self, path: Path, moving: bool) -> list[Pixels]:
+        """Its pixels; none of a file that cannot be opened."""
         side = self.encoder.side
         try:
             if moving:
                 return list(open_video(path, side)[0])
             return [squared(open_picture(path), side)]
-        except (InputError, ExtraMissingError) as error:
+        except InputError as error:
             log.warning("a file of an item is left out", extra={"reason": str(error)})
-            return [] if isinstance(error, InputError) else None
+            return []
 
     def _map(self) -> NDArray[np.void]:
         if self._file.stat().st_size == 0:

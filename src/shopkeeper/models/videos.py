@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import os
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.errors import ExtraMissingError, InputError
+from shopkeeper.errors import InputError
 from shopkeeper.models.pictures import Pixels
 from shopkeeper.store.media import LARGEST_VIDEO
 
@@ -41,10 +40,7 @@ def open_video(
 
     Raises:
         InputError: It is too large, broken, without a frame, or takes too much time or memory.
-        ExtraMissingError: PyAV is not installed.
     """
-    if importlib.util.find_spec("av") is None:
-        raise ExtraMissingError("PyAV is not installed.", cure="Install it with: pip install 'shopkeeper[video]'")
     try:
         size = path.stat().st_size
     except OSError as error:

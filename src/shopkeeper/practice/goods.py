@@ -17,6 +17,8 @@ Bools = NDArray[np.bool_]
 
 LOOK = 6
 ASPECTS = 8
+_FILMED = 0.12
+"""Share of the items of which there is a clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Goods:
         created: float64 (n,), days since the log's start, negative before it.
         gone: float64 (n, 2), days between which it is sold out; empty interval for most.
         hidden: bool (n,).
+        filmed: bool (n,), of which there is a clip.
     """
 
     ids: tuple[str, ...]
@@ -67,6 +70,7 @@ class Goods:
     created: Floats
     gone: Floats
     hidden: Bools
+    filmed: Bools
 
     def on_sale(self, day: float) -> Bools:
         """Which items can be shown and bought at a moment, bool (n,)."""
@@ -149,6 +153,7 @@ def make_goods(words: Vocabulary, count: int, days: int, seed: int) -> Goods:
         style=np.array([styles.get(row.facts.values.get("style", ""), -1) for row in picked]),
         gone=gone,
         hidden=hidden,
+        filmed=np.random.default_rng([seed, 10]).random(count) < _FILMED,
         **columns,
     )
 

@@ -29,6 +29,25 @@ _FIXED: dict[str, RGB] = {
 
 def picture(words: Vocabulary, goods: Goods, row: int, seed: int) -> bytes:
     """The picture of one item, 224 x 224 WebP, the same bytes for the same seed."""
+    small = _light(scene(words, goods, row, seed), np.random.default_rng([seed, 8, int(goods.group[row])]))
+    file = io.BytesIO()
+    small.save(file, "WEBP", quality=86, method=2)
+    return file.getvalue()
+
+
+def scene(
+    words: Vocabulary, goods: Goods, row: int, seed: int, *, zoom: float = 1.0, across: float = 0.0
+) -> Image.Image:
+    """One item before its backdrop, 224 x 224.
+
+    Args:
+        words: Shapes and colours.
+        goods: All items.
+        row: Which of them.
+        seed: Of pose and light.
+        zoom: How much closer the camera stands.
+        across: How far the item stands to the right, in sides of the picture.
+    """
     rng = np.random.default_rng([seed, 6, row])
     # Variants of one product share pose and backdrop; their colour tells them apart.
     group = np.random.default_rng([seed, 7, int(goods.group[row])])
@@ -40,8 +59,8 @@ def picture(words: Vocabulary, goods: Goods, row: int, seed: int) -> bytes:
     canvas = Image.new("RGB", (size, size), backdrop)
     _dress(canvas, goods, row, rng)
     pen = ImageDraw.Draw(canvas)
-    scale = float(group.uniform(0.74, 0.92)) * size / 100
-    left, top = ((size - 100 * scale) / 2 + group.normal(0.0, 5.0, 2)).tolist()
+    scale = float(group.uniform(0.74, 0.92)) * size / 100 * zoom
+    left, top = ((size - 100 * scale) / 2 + group.normal(0.0, 5.0, 2) + (across * size, 0.0)).tolist()
     pen.ellipse(
         (left + 12 * scale, top + 84 * scale, left + 88 * scale, top + 96 * scale), fill=_mix(backdrop, (0, 0, 0), 0.08)
     )
@@ -49,10 +68,7 @@ def picture(words: Vocabulary, goods: Goods, row: int, seed: int) -> bytes:
     flip = bool(group.random() < 0.5)
     for tone, shape, numbers in _shapes(words.types[int(goods.type[row])].draw):
         _stroke(pen, shape, _placed(shape, numbers, left, top, scale, flip, size), tones[tone], scale)
-    small = _light(canvas.resize((SIDE, SIDE), Image.Resampling.BOX), group)
-    file = io.BytesIO()
-    small.save(file, "WEBP", quality=86, method=2)
-    return file.getvalue()
+    return canvas.resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
 def draw_all(words: Vocabulary, goods: Goods, media: Path, seed: int) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from shopkeeper import progress
 from shopkeeper.errors import InputError
 from shopkeeper.practice.behaviour import Behaviour
+from shopkeeper.practice.clips import film_all
 from shopkeeper.practice.goods import Ints, make_goods, opaque
 from shopkeeper.practice.people import Tastes, make_tastes, make_world
 from shopkeeper.practice.pictures import draw_all
@@ -86,7 +87,7 @@ def build(seed: int = 7, *, products: int = 3200, customers: int = 2000, days: i
 
 
 def write(practice: Practice, store: Store, media: Path) -> None:
-    """Fill a store with the shop and draw its pictures under ``media/practice``. The truth stays out.
+    """Fill a store with the shop and draw its pictures and clips under ``media/practice``. The truth stays out.
 
     Doing it twice changes nothing the second time.
     """
@@ -100,7 +101,9 @@ def write(practice: Practice, store: Store, media: Path) -> None:
         for batch in _batches(practice.events, 2000):
             store.events.append(batch)
             span.advance(len(batch))
-    draw_all(vocabulary(), practice.truth.behaviour.goods, media, practice.seed)
+    words, goods = vocabulary(), practice.truth.behaviour.goods
+    draw_all(words, goods, media, practice.seed)
+    film_all(words, goods, media, practice.seed)
 
 
 def _batches(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -16,7 +16,7 @@ from shopkeeper.practice.behaviour import Behaviour, examination, sigmoid
 from shopkeeper.practice.goods import Facts, Floats, Goods, Ints
 from shopkeeper.practice.people import Tastes, World
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,6 +195,7 @@ def items_of(words: Vocabulary, goods: Goods, start: datetime, days: int, seed: 
                 codes=(facts.code,),
                 group=f"g{group:04x}" if members[group] > 1 else "",
                 images=(f"practice/{item_id}.webp",),
+                videos=(f"practice/{item_id}.webm",) if goods.filmed[row] else (),
                 language=LANGUAGES[language],
                 hidden=bool(goods.hidden[row]),
                 created=created,

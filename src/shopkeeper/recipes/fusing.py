@@ -16,7 +16,6 @@ from shopkeeper.models.fusion import KINDS, Fusion, Kind
 from shopkeeper.models.modes import Modes
 from shopkeeper.models.text import Floats
 from shopkeeper.records import Item
-from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport, FitSettings, fit
 
 Ints = NDArray[np.int64]
@@ -130,7 +129,6 @@ def learn_fusion(
     *,
     minutes: float = 5.0,
     seed: int = 7,
-    hooks: Sequence[Hook] = (),
 ) -> tuple[Answering, FitReport]:
     """Learn one kind of fusion; the state with the best mean accuracy over the questions on `valid` is kept.
 
@@ -143,7 +141,6 @@ def learn_fusion(
         options: What may be varied.
         minutes: Wall-time budget.
         seed: Of everything random.
-        hooks: What else happens in the loop.
     """
     options = options or FusionOptions()
     some = tensors(modes.at(train))
@@ -182,7 +179,6 @@ def learn_fusion(
             bfloat16=False,
         ),
         validate=validate,
-        hooks=hooks,
         seed=seed,
         name=f"Learning to join words and pictures ({kind})",
     )

@@ -1,13 +1,16 @@
-"""Search by a picture: it is looked at once, and what it looks like is sent along with the next pages."""
+"""Pictures over the API: search by one, what one shows, and which of the shop's somebody should look at.
+
+A picture is looked at once; what it looks like is sent along with the next pages.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from shopkeeper.errors import InputError
@@ -18,6 +21,7 @@ from shopkeeper.serving.problems import request_id_of
 from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import SearchQuery, request_record
 from shopkeeper.serving.search_replies import SearchOut
+from shopkeeper.tasks.seeing import Seen
 
 router = APIRouter(prefix="/v1", tags=["answers"], dependencies=needs(Scope.READ))
 
@@ -61,10 +65,85 @@ async def search_by_picture(request: Request, asked: Annotated[SearchQuery, Quer
     record = request_record(body, desk.shop.settings.search.limit, request_id_of(request))
 
     def work() -> Json:
-        seen = replace(record, looks=desk.shop.look(picture))
+        seen = replace(record, looks=desk.shop.look(picture).looks)
         return found_document(desk, desk.search(seen, body.cursor), details=body.details)
 
     return await desk.run(work)
+
+
+class ColourOut(BaseModel):
+    """One of the colours of a picture."""
+
+    name: str
+    share: float
+
+
+class LikelyOut(BaseModel):
+    """What an item that looks so most likely is."""
+
+    value: str
+    probability: float
+
+
+class SeenOut(BaseModel):
+    """What a picture shows."""
+
+    looks: str
+    colours: list[ColourOut]
+    brightness: float
+    saturation: float
+    texture: float
+    fill: float
+    plain: bool
+    likely: dict[str, LikelyOut]
+
+
+class DoubtOut(BaseModel):
+    """A picture that somebody should look at."""
+
+    kind: str
+    item: str
+    other: str
+    score: float
+    text: dict[str, str]
+
+
+class DoubtsOut(BaseModel):
+    """All of them, worst first within a kind."""
+
+    doubts: list[DoubtOut]
+
+
+@router.post("/look", responses={200: {"model": SeenOut}}, summary="What a picture shows", openapi_extra=_BODY)
+async def look(request: Request) -> Json:
+    """Colours and traits of a picture, and what category and attributes an item that looks so most likely has.
+
+    Fills in what a new product's record lacks; `looks` searches for it.
+    """
+    desk = desk_of(request)
+    picture = await uploaded(request)
+    return await desk.run(lambda: Json(seen_document(desk.shop.look(picture))))
+
+
+@router.get(
+    "/pictures/doubts",
+    dependencies=needs(Scope.ADMIN),
+    responses={200: {"model": DoubtsOut}},
+    summary="Pictures to look at",
+)
+async def doubtful(request: Request) -> Json:
+    """Pictures of another thing than the words say, those that two products share, and those that cannot be opened."""
+    desk = desk_of(request)
+    found = await desk.run(desk.shop.doubtful_pictures)
+    return Json({"doubts": [{**asdict(one), "text": dict(one.text)} for one in found]})
+
+
+def seen_document(seen: Seen) -> dict[str, Any]:
+    """What a picture shows as JSON values."""
+    traits = asdict(seen.traits)
+    traits["colours"] = [{"name": name, "share": share} for name, share in seen.traits.colours]
+    likely = {name: {"value": value, "probability": sure} for name, (value, sure) in seen.likely.items()}
+    return {"looks": seen.looks, **traits, "likely": likely}
 
 
 async def uploaded(request: Request) -> bytes:
