@@ -149,6 +149,24 @@ class RecommendSettings(_Section):
         return value
 
 
+class AdSettings(_Section):
+    """How sponsored places are sold."""
+
+    enabled: bool = Field(True, description="Show ads of running campaigns beside searches and products.")
+    places: int = Field(2, ge=1, le=10, description="Ads on a page at most; never more than one for four items shown.")
+    mechanism: Literal["vcg", "gsp", "first_price"] = Field(
+        "vcg",
+        description="What a click costs: what others lose by the ad (vcg), the least bid that keeps its place (gsp), its bid (first_price).",
+    )
+    reserve: float = Field(0.0, ge=0, description="Least price of a click, in the currency of the page.")
+    floor: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of a page's items that an ad must be at least as relevant as; 0.5: the median.",
+    )
+
+
 class TrainSettings(_Section):
     """How long and how hard to train."""
 
@@ -270,6 +288,7 @@ class Settings(_Section):
     compute: ComputeSettings = ComputeSettings()
     search: SearchSettings = SearchSettings()
     recommend: RecommendSettings = RecommendSettings()
+    ads: AdSettings = AdSettings()
     train: TrainSettings = TrainSettings()
     fetch: FetchSettings = FetchSettings()
     serve: ServeSettings = ServeSettings()

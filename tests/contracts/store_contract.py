@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import orjson
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,6 +28,8 @@ from shopkeeper.records import (
     Passage,
     PassageKind,
 )
+from shopkeeper.store.advertising import Campaign
+from shopkeeper.store.campaigns import WRITTEN, parse_campaign
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.merchandising import Banner, Boost, Pin, Rule, Then, When
 from shopkeeper.store.protocols import Changes
@@ -596,6 +599,24 @@ class PrivacyContract:
         assert "c04" not in repr(act)
         assert store.erase("c04") == 0
 
+    def test_erase_keeps_what_a_click_cost_but_not_whose_it_was(self, store: SqlStore) -> None:
+        about = {"time": view(1).time, "kind": EventKind.AD_CLICK, "session": "s", "item": "i", "request": "r"}
+        store.events.append(
+            [
+                Event(id="before", value=0.2, properties={"campaign": "c"}, **about),
+                Event(id="charged", customer="c04", value=0.3, properties={"campaign": "c"}, **about),
+                Event(id="free", customer="c04", **about),
+            ]
+        )
+        assert store.erase("c04") == 3
+        kept = [event for _, event in store.events.scan()]
+        assert [(event.id, event.value, event.properties["campaign"]) for event in kept] == [
+            ("before", 0.2, "c"),
+            ("charged", 0.3, "c"),
+        ]
+        assert all(not (e.customer or e.session or e.request or e.query) and e.item == "i" for e in kept)
+        assert store.erase("c04") == 0
+
     @pytest.mark.parametrize("method", ["erase", "export_customer"])
     def test_nobody_cannot_be_erased_or_exported(self, store: SqlStore, method: str) -> None:
         store.events.append([view(1)])
@@ -625,8 +646,123 @@ class PrivacyContract:
         }
 
 
+def campaign(id_: str = "c", **fields: object) -> Campaign:
+    values = {"name": "Rakes", "advertiser": "acme", "items": ("garden-00",), "bid": 0.5, "currency": "EUR", **fields}
+    return Campaign(id=id_, **values)  # type: ignore[arg-type]
+
+
+_campaigns = st.builds(
+    Campaign,
+    id=_plain.filter(lambda text: "/" not in text),
+    name=st.sampled_from(["Spring", "双十一"]),
+    advertiser=_plain,
+    items=st.lists(st.sampled_from([f"garden-{n:02d}" for n in range(9)]), min_size=1, unique=True).map(tuple),
+    bid=st.floats(0.01, 5),
+    currency=st.just("EUR"),
+    daily_budget=st.none() | st.floats(5, 1e6),
+    total_budget=st.none() | st.floats(5, 1e6),
+    when=st.builds(
+        When,
+        contains=_phrases,
+        categories=st.lists(st.lists(_plain, min_size=1, max_size=3).map(tuple), max_size=2).map(tuple),
+        segments=st.dictionaries(_plain, st.lists(_plain, min_size=1, max_size=2).map(tuple), max_size=2),
+        start=st.none() | _times.filter(lambda time: time.year < 2_000),
+        end=st.none() | _times.filter(lambda time: time.year > 2_001),
+    ),
+    surfaces=st.lists(st.sampled_from(["search", "product"]), max_size=2, unique=True).map(tuple),
+    daily_cap=st.none() | st.integers(1, 9),
+    paused=st.booleans(),
+)
+
+
+class CampaignsContract:
+    def test_every_write_is_audited_with_before_and_after(self, store: SqlStore) -> None:
+        store.catalogue.put(toy_items())
+        assert store.campaigns.version == 0
+        assert store.campaigns.put([campaign("a"), campaign("茶", items=("garden-01",))], "mei") == Changes(added=2)
+        first = store.campaigns.get(["茶"])["茶"]
+        assert (first.created_by, first.changed_by, first.created) == ("mei", "mei", first.changed)
+        version = store.campaigns.version
+        assert version > 0
+        assert store.campaigns.put([campaign("a"), replace(first, bid=1.0)], "bo") == Changes(updated=1, unchanged=1)
+        second = store.campaigns.get(["茶"])["茶"]
+        assert (second.created, second.created_by, second.changed_by, second.bid) == (first.created, "mei", "bo", 1.0)
+        assert store.campaigns.version > version
+        assert store.campaigns.remove(["茶", "nobody"], "li") == Changes(removed=1, unchanged=1)
+        acts = [act for _, act in store.audit.scan() if act.action == WRITTEN and act.detail["campaign"] == "茶"]
+        told = [
+            (
+                act.actor,
+                *(
+                    parse_campaign(orjson.loads(str(text))) if (text := act.detail[name]) else None
+                    for name in ("before", "after")
+                ),
+            )
+            for act in acts
+        ]
+        assert told == [("mei", None, first), ("bo", first, second), ("li", second, None)]
+        assert [found.id for found in store.campaigns.scan()] == ["a"]
+
+    @_quick
+    @given(written=_campaigns)
+    def test_any_campaign_comes_back_as_it_went(self, store: SqlStore, written: Campaign) -> None:
+        store.catalogue.put(toy_items())
+        store.campaigns.remove([found.id for found in store.campaigns.scan()])
+        store.campaigns.put([written], "x")
+        assert store.campaigns.get([written.id])[written.id].content == written
+        assert store.campaigns.put([written]) == Changes(unchanged=1)
+
+    @pytest.mark.parametrize(
+        ("fields", "words"),
+        [
+            ({"bid": 0.0}, "0.0 is no amount"),
+            ({"bid": -1.0}, "-1.0 is no amount"),
+            ({"bid": float("nan")}, "nan is no amount"),
+            ({"daily_budget": 0.0}, "daily_budget.*no amount"),
+            ({"daily_budget": -5.0}, "daily_budget.*no amount"),
+            ({"total_budget": float("inf")}, "total_budget.*no amount"),
+            ({"daily_budget": 0.1}, "below the bid"),
+            ({"items": ()}, "There are 0 items"),
+            ({"items": ("garden-00", "garden-00")}, "1 of them different"),
+            ({"items": ("garden-00", "nope", "none")}, "Unknown: 'nope', 'none'"),
+            ({"currency": "euro"}, "no currency"),
+            ({"currency": "USD"}, "Not priced in USD: 'garden-00' \\(EUR\\)"),
+            ({"when": When(start=T, end=T)}, "campaign 'c', when.end: It ends before it begins"),
+            ({"when": When(segments={"tier": ()})}, "can never hold"),
+            ({"daily_cap": 0}, "never be shown"),
+            ({"advertiser": ""}, "advertiser is empty"),
+            ({"id_": "a/b"}, "slash"),
+            ({"name": ""}, "no word"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_with_all_beside_it(
+        self, store: SqlStore, fields: dict[str, object], words: str
+    ) -> None:
+        store.catalogue.put(toy_items())
+        with pytest.raises(InputError, match=words):
+            store.campaigns.put([campaign("fine", items=("garden-05",)), campaign(**fields)])  # type: ignore[arg-type]
+        assert list(store.campaigns.scan()) == []
+
+    def test_one_advertiser_does_not_bid_against_itself(self, store: SqlStore) -> None:
+        store.catalogue.put(toy_items())
+        soon, later = When(end=T), When(start=T)
+        store.campaigns.put([campaign("a", when=soon), campaign("b", when=later)])  # one after the other
+        with pytest.raises(InputError, match=r"Campaign '[ab]' of the same advertiser shows 'garden-00'"):
+            store.campaigns.put([campaign("c")])
+        with pytest.raises(InputError, match="at the same time"):
+            store.campaigns.put([campaign("x", items=("garden-02",)), campaign("y", items=("garden-03", "garden-02"))])
+        store.campaigns.put([campaign("c", advertiser="other")])
+        store.campaigns.put([campaign("a", when=soon, items=("garden-07",)), campaign("d", when=soon)])
+
+
 class StoreContract(
-    CatalogueContract, EventLogContract, PeopleAndWordsContract, ReviewQueueContract, RulesContract, PrivacyContract
+    CatalogueContract,
+    EventLogContract,
+    PeopleAndWordsContract,
+    ReviewQueueContract,
+    RulesContract,
+    CampaignsContract,
+    PrivacyContract,
 ):
     """All of it."""
 

@@ -40,8 +40,10 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "tune": ("tune",),
     "analytics": ("analytics",),
     "rules": ("rules",),
+    "campaigns": ("campaigns",),
     "graph": ("graph",),
-    "pictures": ("pictures",),
+    "profiles": ("profile", "segments"),
+    "pictures": ("pictures", "look"),
     "mailing": ("mail",),
     "policy": ("policy",),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from shopkeeper import records
 from shopkeeper.errors import NotFoundError
+from shopkeeper.serving.ad_schemas import ads_document
 from shopkeeper.serving.auth import Scope
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.gate import needs
@@ -26,6 +28,7 @@ from shopkeeper.serving.schemas import (
     request_record,
 )
 from shopkeeper.serving.search_replies import SearchOut, SuggestOut, search_document, suggest_document
+from shopkeeper.tasks.ad_answers import AdAnswer
 from shopkeeper.tasks.answers import SearchAnswer
 
 router = APIRouter(prefix="/v1", tags=["answers"], dependencies=needs(Scope.READ))
@@ -161,7 +164,15 @@ async def home(request: Request, body: Annotated[HomeIn, Body(openapi_examples=_
 async def _search(request: Request, body: SearchIn) -> Json:
     desk = desk_of(request)
     asked = request_record(body, desk.shop.settings.search.limit, request_id_of(request))
-    return await desk.run(lambda: found_document(desk, desk.search(asked, body.cursor), details=body.details))
+    return await desk.run(_found, desk, asked, body)
+
+
+def _found(desk: Desk, asked: records.Request, body: SearchIn) -> Json:
+    answer = desk.search(asked, body.cursor)
+    if not body.ads or answer.redirect:
+        return found_document(desk, answer, details=body.details)
+    ads = desk.shop.advertise(replace(answer.request, surface=answer.request.surface or "search"), answer)
+    return found_document(desk, answer, details=body.details, ads=ads)
 
 
 async def _similar(request: Request, body: SimilarIn) -> Json:
@@ -188,10 +199,12 @@ def _shelves(desk: Desk, asked: records.Request, *, details: bool) -> Json:
     return Json({"request": asked.id, "shelves": shelves})
 
 
-def found_document(desk: Desk, answer: SearchAnswer, *, details: bool) -> Json:
-    """The answer of a search as JSON, with whole items where they are wanted."""
-    items = desk.shop.store.catalogue.get([hit.item for hit in answer.hits]) if details else None
-    return Json(search_document(answer, items))
+def found_document(desk: Desk, answer: SearchAnswer, *, details: bool, ads: AdAnswer | None = None) -> Json:
+    """The answer of a search as JSON, with whole items where they are wanted, and ads where they were asked for."""
+    hits = (*answer.hits, *(ads.hits if ads else ()))
+    items = desk.shop.store.catalogue.get([hit.item for hit in hits]) if details else None
+    document = search_document(answer, items)
+    return Json(document if ads is None else {**document, "ads": ads_document(ads, items)})
 
 
 def _document(desk: Desk, answer: records.Answer, *, details: bool) -> Json:

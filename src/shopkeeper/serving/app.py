@@ -10,7 +10,17 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from shopkeeper import __version__
-from shopkeeper.serving import analytics, api, image_search, intake, merchandising, operations, problems
+from shopkeeper.serving import (
+    advertising,
+    analytics,
+    api,
+    image_search,
+    intake,
+    merchandising,
+    operations,
+    problems,
+    profiles,
+)
 from shopkeeper.serving.auth import Keys
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.edge import Edge
@@ -53,7 +63,7 @@ def create_app(shop: Shop, *, keys: Keys | None) -> FastAPI:
     )
     app.state.desk = desk
     app.state.gate = Gate(keys, shop.settings.serve.rate_per_second, metrics)
-    for part in (api, image_search, intake, operations, analytics, merchandising):
+    for part in (api, image_search, intake, operations, analytics, merchandising, advertising, profiles):
         app.include_router(part.router)
     problems.install(app)
     app.add_middleware(Edge, metrics=metrics, body_limit=shop.settings.serve.body_limit)

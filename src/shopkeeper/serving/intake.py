@@ -20,6 +20,7 @@ from shopkeeper.serving.problems import Problem, fault_of, request_id_of
 from shopkeeper.serving.replies import ChangesOut, EventsOut, Json, item_document
 from shopkeeper.serving.schemas import EventIn, Id, ItemDoc, ItemsIn
 from shopkeeper.store.protocols import Changes
+from shopkeeper.tasks.ad_spend import unpriced
 
 router = APIRouter(prefix="/v1")
 
@@ -140,7 +141,8 @@ async def post_events(request: Request, strict: bool = False) -> Response:
     """Write a batch of events. What is acknowledged is on disk, and the next answer knows it.
 
     Repeated ids change nothing. Faulty events are named by their index and the others kept; with ``strict=true`` one
-    fault refuses the batch.
+    fault refuses the batch. An ad click is charged once, at the price that its page was shown with; what a caller says of
+    prices and campaigns is not read.
     """
     desk = desk_of(request)
     rows = _rows(await request.body(), desk.shop.settings.serve.events_limit)
@@ -219,7 +221,7 @@ def _checked(rows: Sequence[object]) -> tuple[list[Event], list[dict[str, object
     rejected: list[dict[str, object]] = []
     for index, row in enumerate(rows):
         try:
-            events.append(EventIn.model_validate(row).record())
+            events.append(unpriced(EventIn.model_validate(row).record()))
         except ValidationError as error:
             rejected.append({"index": index, **fault_of(error.errors(include_url=False)[0])})
     return events, rejected

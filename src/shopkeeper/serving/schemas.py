@@ -50,6 +50,7 @@ Looks = Annotated[
     str,
     Field(max_length=4_000, pattern=r"^[A-Za-z0-9_-]*$", description="`looks` of an answer of POST /v1/search/image."),
 ]
+WithAds = Annotated[bool, Field(description="Sponsored places beside the hits, which stay as they are.")]
 Cursor = Annotated[str, Field(max_length=100, description="`cursor` of the page before; takes the place of offset.")]
 
 
@@ -176,6 +177,7 @@ class SearchQuery(_Asked):
     ignore: Ignored = []
     looks: Looks = ""
     cursor: Cursor = ""
+    ads: WithAds = False
 
     @field_validator("attribute")
     @classmethod
@@ -211,6 +213,7 @@ class SearchQuery(_Asked):
             ignore=self.ignore,
             looks=self.looks,
             cursor=self.cursor,
+            ads=self.ads,
             **shared,
         )
 
@@ -224,6 +227,7 @@ class SearchIn(_Asked):
     ignore: Ignored = []
     looks: Looks = ""
     cursor: Cursor = ""
+    ads: WithAds = False
 
 
 class SuggestQuery(Strict):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shopkeeper.records import Item
 from shopkeeper.retrieval.highlights import Marked
+from shopkeeper.serving.ad_schemas import AdOut
 from shopkeeper.serving.replies import AnswerOut, HitOut, answer_document
 from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.suggest import Suggestion, Suggestions
@@ -95,6 +96,7 @@ class SearchOut(AnswerOut):
     rules: list[str]
     looks: str
     cursor: str
+    ads: list[AdOut] = Field(default=[], description="Only where they were asked for.")
 
 
 class SuggestionOut(BaseModel):

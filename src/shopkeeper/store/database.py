@@ -1,4 +1,4 @@
-"""The store in SQLite or PostgreSQL: `open_store(url)` and its seven faces."""
+"""The store in SQLite or PostgreSQL: `open_store(url)` and its eight faces."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from shopkeeper.store import privacy
 from shopkeeper.store.audit import AuditLog
+from shopkeeper.store.campaigns import SqlCampaigns
 from shopkeeper.store.catalogue import SqlCatalogue
 from shopkeeper.store.customers import SqlCustomers
 from shopkeeper.store.engine import Database
@@ -45,6 +46,7 @@ class SqlStore:
         self.labels = SqlLabels(database)
         self.rules = SqlRules(database)
         self.triples = SqlTriples(database)
+        self.campaigns = SqlCampaigns(database)
         self.waiting = WaitingList(database)
         self.audit = AuditLog(database)
 

@@ -23,7 +23,9 @@ POSITIONS = 1_000
 FACTORS = (0.0, 1_000.0)
 """Least and greatest factor of a boost."""
 
-_NAME, _QUERY, _BANNER, _PATH = 200, 400, 300, 2_000  # characters
+LONGEST_NAME = 200
+"""Characters of a name at most."""
+_QUERY, _BANNER, _PATH = 400, 300, 2_000  # characters
 _MANY = 1_000  # values of one field
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # they show text in another order
 
@@ -165,22 +167,27 @@ def check_rule(rule: Rule) -> Rule:
     codec.check_id(rule.id, "rule")
     _check_text(rule.id, "rule id")
     where = f"rule {rule.id!r}"
-    _check_words(rule.name, f"{where}, name", _NAME)
+    check_words(rule.name, f"{where}, name", LONGEST_NAME)
     if abs(rule.priority) > 1_000_000:
         raise InputError(
             f"A priority of {rule.priority} is too far out.", where=where, cure="Stay within a million of 0."
         )
-    _check_when(rule.when, where)
+    check_when(rule.when, where)
     _check_then(rule.then, where)
     return rule
 
 
-def _check_when(when: When, where: str) -> None:
+def check_when(when: When, where: str) -> None:
+    """Refuse conditions that cannot be kept.
+
+    Raises:
+        InputError: One of them cannot, or they end before they begin.
+    """
     for name in ("exact", "contains"):
         phrases: tuple[str, ...] = getattr(when, name)
         _check_count(phrases, f"{where}, when.{name}")
         for phrase in phrases:
-            _check_words(phrase, f"{where}, when.{name}", _QUERY)
+            check_words(phrase, f"{where}, when.{name}", _QUERY)
     _check_count(when.categories, f"{where}, when.categories")
     if not all(when.categories) or not all(when.segments.values()):
         raise InputError("A condition without a value can never hold.", where=where, cure="Fill it or leave it out.")
@@ -217,7 +224,7 @@ def _check_then(then: Then, where: str) -> None:
     if then.banner is not None:
         _check_banner(then.banner, f"{where}, then.banner")
     if then.query:
-        _check_words(then.query, f"{where}, then.query", _QUERY)
+        check_words(then.query, f"{where}, then.query", _QUERY)
 
 
 def _check_pins(then: Then, where: str) -> None:
@@ -239,7 +246,7 @@ def _check_banner(banner: Banner, where: str) -> None:
             "A banner needs a text in a known language.", where=where, cure=f"Write it in: {', '.join(LANGUAGES)}."
         )
     for text in banner.text.values():
-        _check_words(text, where, _BANNER)
+        check_words(text, where, _BANNER)
     _check_path(banner.link, f"{where}.link")
 
 
@@ -262,7 +269,12 @@ def _check_path(path: str, where: str) -> None:
         )
 
 
-def _check_words(text: str, where: str, limit: int) -> None:
+def check_words(text: str, where: str, limit: int) -> None:
+    """Refuse what is not words: nothing to read, too long, or with control characters.
+
+    Raises:
+        InputError: It is none.
+    """
     if not any(character.isalnum() for character in text):
         raise InputError("There is no word in it.", where=where, cure="Write at least one letter or digit.")
     _check_text(text, where, limit)

@@ -8,11 +8,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
 
 from shopkeeper.errors import InputError
-from shopkeeper.records import now
+from shopkeeper.records import EventKind, now
 from shopkeeper.store import codec, waiting
 from shopkeeper.store.audit import Act, note
 from shopkeeper.store.engine import Database
 from shopkeeper.store.schema import customers, decisions, events, passages
+
+
+_CHARGED = (events.c.kind == EventKind.AD_CLICK) & events.c.value.is_not(None)
+_NOBODY = dict.fromkeys(("customer", "session", "query", "request"), "")
 
 
 def export_customer(database: Database, customer: str) -> dict[str, Any]:
@@ -46,11 +50,12 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
 def erase(database: Database, customer: str, actor: str = "") -> int:
     """Delete a customer: their events, passages and waits, decisions about their words, and their sessions before they were known.
 
-    Events of another named customer in a shared session stay. What was deleted is overwritten on disk. The audit log
-    keeps how many rows went, not whose.
+    Events of another named customer in a shared session stay. Of ad clicks that were charged the sum, the item and the
+    campaign stay, since an advertiser is owed an account of them; whose they were does not. What was deleted is
+    overwritten on disk. The audit log keeps how many rows went, not whose.
 
     Returns:
-        Rows deleted.
+        Rows deleted, or for charged clicks made nobody's.
 
     Raises:
         InputError: No customer is named.
@@ -58,10 +63,12 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
     _named(customer)
     with database.writing(events) as connection:
         # the anonymous ones first: they are found through the customer's own, which SQLite must not delete meanwhile
-        before = connection.execute(sa.delete(events).where(_anonymous_events_of(customer))).rowcount
-        own = connection.execute(sa.delete(events).where(events.c.customer == customer)).rowcount
+        gone = 0
+        for whose in (_anonymous_events_of(customer), events.c.customer == customer):
+            gone += connection.execute(sa.update(events).where(whose, _CHARGED).values(_NOBODY)).rowcount
+            gone += connection.execute(sa.delete(events).where(whose)).rowcount
         counts = {
-            "events": before + own,
+            "events": gone,
             "passages": connection.execute(sa.delete(passages).where(passages.c.customer == customer)).rowcount,
             "decisions": connection.execute(sa.delete(decisions).where(decisions.c.customer == customer)).rowcount,
             "waits": waiting.forget(connection, customer),

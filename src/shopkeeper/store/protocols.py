@@ -1,4 +1,4 @@
-"""What a store can do, as seven narrow protocols. One contract suite checks every backend against them."""
+"""What a store can do, as eight narrow protocols. One contract suite checks every backend against them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import polars as pl
 
 from shopkeeper.records import Customer, Decision, Event, EventKind, Item, Judgement, Passage, PassageKind
+from shopkeeper.store.advertising import Campaign
 from shopkeeper.store.knowledge import Triple
 from shopkeeper.store.merchandising import Rule, RuleChange
 
@@ -261,6 +262,31 @@ class Triples(Protocol):
         ...
 
 
+class Campaigns(Protocol):
+    """What advertisers pay for. Every write is in the audit log with who, when, before and after."""
+
+    def put(self, written: Iterable[Campaign], actor: str = "") -> Changes:
+        """Add or replace campaigns by id, all or none; equal ones are left alone."""
+        ...
+
+    def remove(self, ids: Sequence[str], actor: str = "") -> Changes:
+        """Delete campaigns by id; unknown ids count as unchanged."""
+        ...
+
+    def get(self, ids: Sequence[str]) -> dict[str, Campaign]:
+        """The known ones of `ids`."""
+        ...
+
+    def scan(self) -> Iterator[Campaign]:
+        """All campaigns, ordered by id."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every write, 0 when there was none."""
+        ...
+
+
 class Store(Protocol):
     """The shop's truth. Every index and model is a cache that can be rebuilt from it."""
 
@@ -297,6 +323,11 @@ class Store(Protocol):
     @property
     def triples(self) -> Triples:
         """Imported knowledge about the goods."""
+        ...
+
+    @property
+    def campaigns(self) -> Campaigns:
+        """Advertising."""
         ...
 
     def erase(self, customer: str, actor: str = "") -> int:

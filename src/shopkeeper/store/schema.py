@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration: a database at any other revision is migrated, or refused when it is unknown here."""
 
 metadata = MetaData()
@@ -179,6 +179,13 @@ waits = Table(
     Index("waits_batch", "batch", "item"),
 )
 
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", _key, primary_key=True),
+    Column("body", _json, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,
@@ -187,5 +194,6 @@ audit = Table(
     Column("actor", _words, nullable=False),
     Column("action", _words, nullable=False),
     Column("detail", _json, nullable=False),
+    Index("audit_action", "action", "number"),
     sqlite_autoincrement=True,
 )

@@ -11,13 +11,24 @@ import polars as pl
 
 from shopkeeper.errors import StoreError
 from shopkeeper.records import Event, EventKind, Passage, PassageKind
-from shopkeeper.store.protocols import Catalogue, Changes, Customers, EventLog, Labels, Rules, Store, Triples, Words
+from shopkeeper.store.protocols import (
+    Campaigns,
+    Catalogue,
+    Changes,
+    Customers,
+    EventLog,
+    Labels,
+    Rules,
+    Store,
+    Triples,
+    Words,
+)
 
 
 class Until:
     """`store` as it was before `moment`: later events and passages are not there. Read-only.
 
-    The catalogue, customers, judgements, rules and triples are passed through as they are now.
+    The catalogue, customers, judgements, rules, triples and campaigns are passed through as they are now.
     """
 
     def __init__(self, store: Store, moment: datetime) -> None:
@@ -49,6 +60,11 @@ class Until:
     def triples(self) -> Triples:
         """All imported knowledge."""
         return self._store.triples
+
+    @property
+    def campaigns(self) -> Campaigns:
+        """All campaigns."""
+        return self._store.campaigns
 
     def erase(self, customer: str, actor: str = "") -> int:
         """Refused: this is a view."""

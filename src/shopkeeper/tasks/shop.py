@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from shopkeeper.errors import InputError, NotFoundError
-from shopkeeper.models.pictures import open_picture, squared
 from shopkeeper.models.registry import Registry
+from shopkeeper.ranking.customer_segments import CustomerSegment
 from shopkeeper.ranking.rules import Rulebook
 from shopkeeper.records import Answer, Event, EventKind, Item, Request
 from shopkeeper.retrieval.histories import STRENGTH
@@ -28,10 +28,16 @@ from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.protocols import Changes
 from shopkeeper.store.sessions import open_sessions
 from shopkeeper.store.writer import GroupWriter
+from shopkeeper.tasks.ad_answers import AdAnswer
+from shopkeeper.tasks.ad_spend import AdSpend
+from shopkeeper.tasks.advertise import advertising
 from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.floor import Floor, build_floor
+from shopkeeper.tasks.interests import Mutes
 from shopkeeper.tasks.picture_check import Doubt, doubts
+from shopkeeper.tasks.profile import Profile, profiles
 from shopkeeper.tasks.replenishment import Replenishment
+from shopkeeper.tasks.seeing import Seen, see
 from shopkeeper.tasks.shelves import HomeShelf, shelves
 from shopkeeper.tasks.suggest import Suggestions
 
@@ -60,6 +66,9 @@ class Shop:
             if customer and item:
                 self._bought[customer].add(item)
         self._replenishment = Replenishment(purchases)
+        self.ad_spend = AdSpend(store.events, lambda name: self._ads.book.campaigns.get(name))
+        self._mutes = Mutes()
+        self._mutes.note(event for _, event in store.events.scan(kinds=[EventKind.DISMISS]))
         self._floor = self._build()
 
     @property
@@ -101,8 +110,8 @@ class Shop:
         """Items like the first of `request.items`; see `RecommendTask.similar`."""
         return self._floor.recommend.similar(request)
 
-    def look(self, picture: bytes) -> str:
-        """What a picture looks like, for `Request.looks`.
+    def look(self, picture: bytes) -> Seen:
+        """What a picture shows; its `looks` are for `Request.looks`.
 
         Args:
             picture: Content of a picture file.
@@ -110,8 +119,7 @@ class Shop:
         Raises:
             InputError: It cannot be opened, or nothing was learnt of the shop's own pictures.
         """
-        looks = self._looks()
-        return packed(looks.of_picture(squared(open_picture(picture), looks.gallery.encoder.side)))
+        return see(picture, self._looks())
 
     def looks_like(self, request: Request) -> Answer:
         """Items that look like the first of `request.items`; none where it has no picture.
@@ -161,11 +169,29 @@ class Shop:
         """The home page for a visitor; see `shelves.shelves`."""
         return shelves(self, request, self._sessions.recent, self._due)
 
+    def advertise(self, request: Request, organic: Answer) -> AdAnswer:
+        """Sponsored places beside an answer; what they cost is on disk when this returns. See `AdvertiseTask.answer`."""
+        answer = self._ads.answer(request, organic)
+        if answer.placed or answer.lost:
+            self.record([answer.event()])
+        return answer
+
+    def profile(self, customer: str, session: str = "") -> Profile:
+        """What the shop thinks of a customer, or of a visitor known by session; see `ProfileTask.profile`."""
+        return self._profiles.profile(customer, session)
+
+    @property
+    def segments(self) -> tuple[CustomerSegment, ...]:
+        """The groups of customers who are alike, empty where none were learnt."""
+        return self._profiles.segments
+
     def record(self, events: Sequence[Event]) -> int:
         """Write events; they are on disk when this returns, and the next request sees them. Returns how many were new."""
-        new = self._writer.append(events)
+        with self.ad_spend.charging(events) as priced:
+            new = self._writer.append(priced)
         self._sessions.fold(events)
         self._note_purchases(events)
+        self._mutes.note(events)
         self._floor.note(events)
         return new
 
@@ -187,7 +213,10 @@ class Shop:
             count = self.store.erase(customer)
             self._sessions.forget(customer)
             self._bought.pop(customer, None)
+            self._mutes.forget(customer)
+            self._profiles.forget(customer)
             self._floor.suggest.forget(customer)
+            self.ad_spend.forget(customer)
             self._floor.search.forget()
         return count
 
@@ -203,12 +232,14 @@ class Shop:
                 floor.apply(delta.items, delta.removed)
                 floor.catalogue = delta.version
                 touched += len(delta.items) + len(delta.removed)
-            for position, _ in self.store.events.scan(floor.seen, kinds=list(STRENGTH)):
+            for position, event in self.store.events.scan(floor.seen, kinds=list(STRENGTH)):
+                self._mutes.note([event])
                 floor.seen = position
                 floor.waiting += 1
             if floor.waiting >= max(_REFIT_LEAST, _REFIT_SHARE * floor.counted):
                 floor.count()
             floor.stamp()
+            self._ads.refresh(self.store)
             return touched
 
     def reload(self) -> None:
@@ -224,10 +255,13 @@ class Shop:
         self.store.close()
 
     def _build(self) -> Floor:
-        bought = self._bought
-        return build_floor(
-            self.settings, self.store, self.registry, self._sessions.recent, lambda customer: bought.get(customer, ())
-        )
+        def bought(customer: str) -> Iterable[str]:
+            return self._bought.get(customer, ())
+
+        floor = build_floor(self.settings, self.store, self.registry, self._sessions.recent, bought)
+        self._ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent, bought)
+        self._profiles = profiles(floor, self.registry)
+        return floor
 
     def _purchases(self) -> pl.DataFrame:
         return self.store.events.frame(kinds=[EventKind.PURCHASE])

@@ -37,67 +37,68 @@ _COMPLETED = 2
 @router.post("/basket/add")
 async def add(request: Request) -> Response:
     """Put a piece in the basket."""
-    form = await _form(request)
+    form = await posted(request)
     return await page(request, lambda desk, visit: _noted(desk, visit, form, EventKind.CART))
 
 
 @router.post("/basket/bundle")
 async def add_bundle(request: Request) -> Response:
     """Put an item and what goes with it in the basket, a piece of each."""
-    form = await _form(request)
+    form = await posted(request)
     return await page(request, lambda desk, visit: _together(desk, visit, form))
 
 
 @router.post("/basket/remove")
 async def remove(request: Request) -> Response:
     """Take a line out of the basket."""
-    form = await _form(request)
+    form = await posted(request)
     return await page(request, lambda desk, visit: _noted(desk, visit, form, EventKind.UNCART))
 
 
 @router.post("/dismiss")
 async def dismiss(request: Request) -> Response:
     """Not interested: it goes from the shelves, and less of its like comes."""
-    form = await _form(request)
+    form = await posted(request)
     return await page(request, lambda desk, visit: _noted(desk, visit, form, EventKind.DISMISS))
 
 
 @router.post("/wait")
 async def wait(request: Request) -> Response:
     """Tell me when it is back."""
-    form = await _form(request)
+    form = await posted(request)
     return await page(request, lambda desk, visit: _waiting(desk, visit, form, begins=True))
 
 
 @router.post("/unwait")
 async def unwait(request: Request) -> Response:
     """Do not tell me after all."""
-    form = await _form(request)
+    form = await posted(request)
     return await page(request, lambda desk, visit: _waiting(desk, visit, form, begins=False))
 
 
 @router.post("/checkout")
 async def checkout(request: Request) -> Response:
     """Buy what is in the basket; nothing is charged."""
-    await _form(request)
+    await posted(request)
     return await page(request, _bought)
 
 
 @router.post("/forget")
 async def forget(request: Request) -> Response:
     """End the session and begin a new one."""
-    await _form(request)
+    await posted(request)
     return await page(request, _forgotten)
 
 
 @router.post("/as")
 async def act_as(request: Request) -> Response:
     """In a demonstration, look at the shop as one of its customers."""
-    form = await _form(request)
+    form = await posted(request)
     return await page(request, lambda desk, visit: _acting(desk, visit, form))
 
 
-async def _form(request: Request) -> Form:
+async def posted(request: Request) -> Form:
+    """The fields of a form that one of the shop's own pages sent, not too many of them at once."""
     check_origin(request)
     limiter: Limiter = request.app.state.pace
     wait = check_pace(request, limiter)

@@ -114,6 +114,7 @@ def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
         query=form.query,
         form=form,
         cards=cards(desk, answer, visit.language),
+        ads=cards(desk, desk.shop.advertise(asked, answer), visit.language),
         total=answer.total,
         found=answer.found or not form.query,
         loose=bool(form.query and answer.hits and not form.looks) and not any(_literal(hit) for hit in answer.hits),
@@ -153,6 +154,9 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
     if desk.shop.sees:
         alike = desk.looks_like(visit.ask(items=(item.id,), limit=_SHORT, surface="product-looks"))
         shelves += [_shelf(desk, visit, alike, "looks", t("looks_like"))] if alike.hits else []
+        answer = replace(answer, hits=(*answer.hits, *alike.hits))
+    ads = desk.shop.advertise(answer.request, answer)
+    shelves += [_shelf(desk, visit, ads, "ads", t("sponsored"))] if ads.hits else []
     reviews = [
         passage for passage in desk.shop.store.words.of_item(item.id, _REVIEWS) if passage.kind is PassageKind.REVIEW
     ]
@@ -180,10 +184,11 @@ def _looked_at(link: QueryParams, visit: Visit, item: Item) -> list[Event]:
     events = []
     if answered:
         surface = link.get("s", "")[:40]
+        kind = EventKind.AD_CLICK if link.get("ad") else EventKind.CLICK
         events.append(
             visit.event(
-                EventKind.CLICK,
-                id=f"click-{visit.session}-{answered}-{item.id}"[:200],
+                kind,
+                id=f"{kind.value}-{visit.session}-{answered}-{item.id}"[:200],
                 properties={"surface": surface},
                 **facts,
             )

@@ -17,6 +17,7 @@ from shopkeeper.records import Answer, Hit, Item
 from shopkeeper.retrieval.highlights import Marked
 from shopkeeper.serving.desk import Desk
 from shopkeeper.store.thumbnails import WIDTHS
+from shopkeeper.tasks.ad_answers import AdAnswer
 from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.web.i18n import LANGUAGES, translator
 from shopkeeper.web.visits import Trail, Visit, leaning
@@ -49,6 +50,7 @@ class Card:
         title: The item's title in pieces, the words searched told apart.
         snippet: A piece of its description likewise, empty when no word searched stands in it.
         variants: How many further variants of the product were found.
+        sponsored: Somebody paid for its place.
         reasons: Why it is here, in the visitor's language, strongest first.
     """
 
@@ -59,6 +61,7 @@ class Card:
     title: Pieces
     snippet: Pieces = ()
     variants: int = 0
+    sponsored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,11 @@ def pictures(item: Item) -> list[str]:
     return [address for image in item.images if (address := _picture(image))]
 
 
+def clips(item: Item) -> list[str]:
+    """Addresses of the videos that a page can play, as for `pictures`; moving GIFs are not among them."""
+    return [address for video in item.videos if not video.lower().endswith(".gif") and (address := _picture(video))]
+
+
 def srcset(picture: str) -> str:
     """The widths in which a picture of the media folder can be had; empty for all others and for drawings."""
     if not picture.startswith("/media/") or picture.lower().endswith(".svg"):
@@ -191,6 +199,7 @@ def templates() -> Environment:
         price=price,
         money=money,
         pictures=pictures,
+        clips=clips,
         srcset=srcset,
         hue=hue,
         initial=initial,
@@ -243,6 +252,8 @@ def _picture(image: str) -> str:
 
 def _card(item: Item, hit: Hit, answer: Answer, language: str, position: int) -> Card:
     href, reasons = _href(hit, answer), _reasons(hit, language)
+    if isinstance(answer, AdAnswer):
+        return Card(item, href, reasons, position, pieces(item.title, ()), sponsored=True)
     searched = answer if isinstance(answer, SearchAnswer) else None
     marks = searched.marks.get(item.id) if searched else None
     variants = len(searched.variants.get(item.id, ())) if searched else 0
@@ -263,6 +274,8 @@ def _href(hit: Hit, answer: Answer) -> str:
     parameters = [("r", request.id), ("s", request.surface)]
     if request.query:
         parameters.append(("q", request.query))
+    if isinstance(answer, AdAnswer):
+        parameters.append(("ad", "1"))
     return address(product_path(hit.item), parameters)
 
 

@@ -1,0 +1,110 @@
+"""What the guard's endpoints take and give."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from shopkeeper.ranking.fraud_model import Action
+from shopkeeper.records import Decision, Event
+from shopkeeper.serving.schemas import EventIn, Strict
+from shopkeeper.tasks.guard import Verdict
+
+
+class PaymentIn(Strict):
+    """One payment: its purchase events, which share ``payment`` in their properties."""
+
+    events: list[EventIn] = Field(min_length=1, max_length=200)
+
+    def records(self) -> list[Event]:
+        """The events; those without a time happen now."""
+        return [event.record() for event in self.events]
+
+
+class ReasonOut(BaseModel):
+    """What speaks against a payment: the feature and its value in `evidence`, a sentence in English and Chinese."""
+
+    kind: str
+    evidence: list[str]
+    text: dict[str, str]
+
+
+class VerdictOut(BaseModel):
+    """What the guard says; `probability` is null where nothing is labelled yet."""
+
+    payment: str
+    score: float
+    probability: float | None
+    action: Action
+    reasons: list[ReasonOut]
+    model: str
+
+
+class AlertOut(BaseModel):
+    """A payment that waits for a human, or what the human decided."""
+
+    payment: str
+    text: str
+    customer: str
+    score: float
+    label: str
+    rater: str
+
+
+class AlertsOut(BaseModel):
+    """Alerts, those that may cost most first."""
+
+    alerts: list[AlertOut]
+
+
+class VerdictIn(Strict):
+    """What became known of a payment."""
+
+    label: Literal["fraud", "genuine"]
+
+
+class DriftOut(BaseModel):
+    """How far a feature, or the score, has moved since training: its population stability index and the limit."""
+
+    name: str
+    psi: float
+    limit: float
+    moved: bool
+    before: float | None
+    after: float | None
+
+
+class DriftsOut(BaseModel):
+    """All columns, the farthest moved first."""
+
+    days: float
+    moved: int
+    columns: list[DriftOut]
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as JSON."""
+    return {
+        "payment": verdict.payment,
+        "score": verdict.score,
+        "probability": verdict.probability,
+        "action": verdict.action.value,
+        "reasons": [
+            {"kind": reason.kind, "evidence": list(reason.evidence), "text": dict(reason.text)}
+            for reason in verdict.reasons
+        ],
+        "model": verdict.model,
+    }
+
+
+def alert_document(decision: Decision) -> dict[str, Any]:
+    """The alert as JSON."""
+    return {
+        "payment": decision.subject,
+        "text": decision.text,
+        "customer": decision.customer,
+        "score": decision.score,
+        "label": decision.label,
+        "rater": decision.rater,
+    }

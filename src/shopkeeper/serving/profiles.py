@@ -1,0 +1,91 @@
+"""Customer profiles through /v1: read one, say what is not wanted, list the segments."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Request
+
+from shopkeeper.records import Event, EventKind, now
+from shopkeeper.serving.api import desk_of
+from shopkeeper.serving.auth import Scope
+from shopkeeper.serving.desk import Desk
+from shopkeeper.serving.gate import needs
+from shopkeeper.serving.profile_schemas import (
+    InterestsIn,
+    ProfileOut,
+    SegmentsOut,
+    profile_document,
+    segment_document,
+)
+from shopkeeper.serving.replies import Json
+from shopkeeper.serving.schemas import Id
+from shopkeeper.tasks.interests import MUTE, UNDO
+
+router = APIRouter(prefix="/v1", tags=["profiles"])
+
+Customer = Annotated[Id, Path(description="Customer id.")]
+_INTERESTS = {
+    "mute": {"summary": "Not interested", "value": {"mute": ["brand:Bosch", "tag:evenings"]}},
+    "unmute": {"summary": "Interested again", "value": {"unmute": ["brand:Bosch"]}},
+}
+
+
+@router.get(
+    "/customers/{customer}/profile",
+    responses={200: {"model": ProfileOut}},
+    dependencies=needs(Scope.READ),
+    summary="What the shop thinks of a customer",
+)
+async def read_profile(request: Request, customer: Customer) -> Json:
+    """Interests, tags, opinions, segment and what is expected, as of the last event; each with its evidence.
+
+    Of a customer whom the shop does not know it says what holds for all customers.
+    """
+    desk = desk_of(request)
+    return await desk.run(lambda: Json(profile_document(desk.shop.profile(customer))))
+
+
+@router.post(
+    "/customers/{customer}/interests",
+    responses={200: {"model": ProfileOut}},
+    dependencies=needs(Scope.EVENTS),
+    summary="Not interested",
+)
+async def write_interests(
+    request: Request, customer: Customer, body: Annotated[InterestsIn, Body(openapi_examples=_INTERESTS)]
+) -> Json:
+    """Mute interests and tags, or take that back; each is an event. The profile after it is the answer."""
+    desk = desk_of(request)
+    return await desk.run(lambda: _written(desk, customer, body))
+
+
+@router.get(
+    "/segments", responses={200: {"model": SegmentsOut}}, dependencies=needs(Scope.READ), summary="Customers alike"
+)
+async def list_segments(request: Request) -> Json:
+    """The segments that training found, with their names in English and Chinese."""
+    desk = desk_of(request)
+    return Json({"segments": [segment_document(one) for one in desk.shop.segments]})
+
+
+def mute_event(customer: str, session: str, key: str, *, undo: bool) -> Event:
+    """The event that says that somebody is not interested, or is again."""
+    properties: dict[str, str | int | float | bool] = {MUTE: key} | ({UNDO: True} if undo else {})
+    return Event(
+        id=uuid.uuid4().hex,
+        time=now(),
+        kind=EventKind.DISMISS,
+        customer=customer,
+        session=session,
+        properties=properties,
+    )
+
+
+def _written(desk: Desk, customer: str, body: InterestsIn) -> Json:
+    said = [(key, False) for key in body.mute] + [(key, True) for key in body.unmute]
+    events = [mute_event(customer, body.session, key, undo=undo) for key, undo in said]
+    if events:
+        desk.record(events)
+    return Json(profile_document(desk.shop.profile(customer)))
