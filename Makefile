@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= shop
 
-.PHONY: demo test check style install install-dev peers peers-next clean
+.PHONY: demo test check style install install-dev peers peers-next peers-ads clean
 
 demo: install  ## Open the practice shop, train on it, compare before and after, serve it.
 	$(BIN)/shopkeeper --home $(HOME_DIR) demo
@@ -43,8 +43,10 @@ NEXT_PEERS := $(foreach peer,implicit cornac rectools recbole,.peers/$(peer)/.in
 
 peers-next: $(NEXT_PEERS)  ## Rival recommender libraries for `python -m bench next-peers`.
 
+peers-ads: .peers/obp/.installed  ## obp, for `python -m bench ads-openbandit`.
+
 CONSTRAINED := --constraint constraints.txt
-$(NEXT_PEERS): CONSTRAINED :=
+$(NEXT_PEERS) .peers/obp/.installed: CONSTRAINED :=
 
 .peers/%/.installed: bench/peers/%.txt constraints.txt
 	$(PYTHON) -m venv $(@D)

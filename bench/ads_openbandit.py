@@ -8,6 +8,8 @@ each place during the week: its propensities moved all week, and this is their m
 With 40 to 70 clicks a log the real rate is itself uncertain: an estimate agrees where the interval of the difference holds
 0. So the same is done with simulated logs, drawn from the same policies with click rates that are known (each item's, drawn
 to the mean); they say how often the intervals hold the truth, of all logs and of those that `trustworthy` lets pass.
+
+Rows of obp hold its own estimates of the same rows of the log, and how far ours are from them (`bench.ads_agreement`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from bench.ads_agreement import agreement
 from bench.contract import Metric, Row
 from shopkeeper.evaluation import offpolicy
 from shopkeeper.evaluation.intervals import bootstrap_interval, paired_difference
@@ -54,6 +57,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
             name = f"{campaign}, {asked} from the log of {served}"
             simulated = _simulated(logs, tables[served], tables[asked], 20 if quick else 100, seed)
             rows += _real(name, logs[served], tables[asked], logs[asked], simulated, seed)
+            rows += agreement(name, logs[served], tables[asked])
     return rows
 
 

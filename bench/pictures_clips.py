@@ -91,7 +91,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:  # noqa
         "seconds_per_1000": Metric(1_000 * seconds / len(items)),
         "frames": Metric(len(shots) / len(items)),
         "kb_a_clip": Metric(size / len(items) / 1_000),
-        "index_kb_a_clip": Metric(len(shots) * gallery.bytes / len(items) / 1_000),
+        "index_kb_a_clip": Metric(len(shots) * gallery.record_bytes / len(items) / 1_000),
     }
     return [*rows, Row("shopkeeper encoding clips", cost, seconds)]
 
@@ -101,9 +101,7 @@ def _row(name: str, sight: Sight, items: list[Item], modes: Modes, test: NDArray
     return Row(name, {label: Metric.mean(values, seed) for label, values in told.items()})
 
 
-def _told(
-    sight: Sight, items: list[Item], modes: Modes, test: NDArray[np.int64]
-) -> dict[str, NDArray[np.float64]]:
+def _told(sight: Sight, items: list[Item], modes: Modes, test: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Per question 1 where the held-out item's own word is the likeliest, over those that have one."""
     right: dict[str, NDArray[np.float64]] = {}
     for name, (values, _) in sight.said(modes.at(test)).items():

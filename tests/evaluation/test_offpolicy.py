@@ -110,6 +110,32 @@ def test_identities(seed, pages):
     assert 1 <= effective_sample(log.weights) <= len(log.weights) + 1e-6
 
 
+def test_estimates_are_the_formulas_of_the_papers_written_out():
+    rng = np.random.default_rng(3)
+    arms, n, most = 4, 30, 1.5
+    old, new, model = (rng.dirichlet(np.ones(arms), n) for _ in range(3))
+    arm = np.array([rng.choice(arms, p=row) for row in old])
+    reward = rng.integers(0, 2, n).astype(float)
+    total = dict.fromkeys(("ips", "clipped", "weights", "direct", "dr", "switch"), 0.0)
+    for t in range(n):
+        weight = new[t, arm[t]] / old[t, arm[t]]
+        known = sum(new[t, a] * model[t, a] for a in range(arms))
+        total["ips"] += weight * reward[t]
+        total["clipped"] += min(weight, most) * reward[t]
+        total["weights"] += weight
+        total["direct"] += known
+        total["dr"] += known + weight * (reward[t] - model[t, arm[t]])
+        total["switch"] += known + (weight * (reward[t] - model[t, arm[t]]) if weight <= most else 0.0)
+    at = np.arange(n), arm
+    log = Logged(np.arange(n), np.ones(n, np.int64), reward, old[at], new[at], model[at], (new * model).sum(axis=1), n)
+    assert importance(log).mean() == pytest.approx(total["ips"] / n, abs=1e-12)
+    assert clipped(log, most).mean() == pytest.approx(total["clipped"] / n, abs=1e-12)
+    assert self_normalised(log).mean() == pytest.approx(total["ips"] / total["weights"], abs=1e-12)
+    assert direct(log).mean() == pytest.approx(total["direct"] / n, abs=1e-12)
+    assert doubly_robust(log).mean() == pytest.approx(total["dr"] / n, abs=1e-12)
+    assert switch(log, most).mean() == pytest.approx(total["switch"] / n, abs=1e-12)
+
+
 def test_pages_of_different_lengths_are_fairly_counted():
     log = bandit(4000)
     long = (log.page % 2 == 0) | (log.place == 1)

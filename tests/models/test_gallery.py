@@ -251,7 +251,6 @@ class TestVideos:
         assert np.count_nonzero(both.moving) >= 3
 
 
-
 def test_a_file_may_have_up_to_255_parts(media, cache):
     only = [item("a", "0.png")]
     gallery = Gallery(Means(), media, cache)

@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "analytics": ("analytics",),
     "rules": ("rules",),
     "campaigns": ("campaigns",),
+    "uplift": ("uplift",),
     "graph": ("graph",),
     "profiles": ("profile", "segments"),
     "pictures": ("pictures", "look"),

@@ -111,7 +111,7 @@ class Gallery:
                 self._place[key.tobytes()] = (place, int(parts))
 
     @property
-    def bytes(self) -> int:
+    def record_bytes(self) -> int:
         """What one picture or frame takes on disk."""
         return self._record.itemsize
 

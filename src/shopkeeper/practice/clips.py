@@ -64,7 +64,7 @@ def film(pictures: Iterator[Image.Image], path: Path) -> None:
         stream.codec_context.thread_count = 1
         stream.options = {"deadline": "realtime", "cpu-used": "8"}
         for picture in pictures:
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
         container.mux(stream.encode(None))
 
 
