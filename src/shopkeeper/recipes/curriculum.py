@@ -31,6 +31,7 @@ from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, finger
 from shopkeeper.recipes.marked_titles import TAGGER, marked_titles, train_marked
 from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
 from shopkeeper.recipes.pictures import train_pictures
+from shopkeeper.recipes.profile import train_profile
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
 from shopkeeper.recipes.search import train_search
@@ -46,7 +47,7 @@ from shopkeeper.training.hooks import Hook
 from shopkeeper.training.runs import only_one, open_run
 from shopkeeper.training.tracking import trackers
 
-TASKS = ("relevance", "pictures", "search", "recommend", "purchase")
+TASKS = ("relevance", "pictures", "search", "recommend", "purchase", "profile")
 """Recipes in the order in which they run."""
 TEXTS = (SENTIMENT, TOPIC)
 """Classes of texts that reviews teach; what humans decided in the review queue teaches others, by their own names."""
@@ -227,6 +228,9 @@ class _Lesson:
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")
         found = self._encoders(shelf)
         vectors = found.passage.encode([item.passage if item else "" for item in shelf.items])
+        if task == "profile":
+            before = self.registry.live("profile")
+            return train_profile(self.past, found.query, shelf, vectors, self.settings, folder, before=before)
         items = [shelf.item(row) for row in range(len(shelf))]
         looks = open_looks(self.settings, self.registry.live("pictures"), items)
         told = vectors if looks is None else looks.upsert(np.arange(len(shelf)), items, vectors)

@@ -160,7 +160,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "account_data": ("Your data", "您的数据"),
     "account_download": ("Download all of it", "全部下载"),
     "account_erase": ("Erase all of it", "全部删除"),
-    "account_erase_more": ("Everything the shop keeps about you; this cannot be undone.", "小店保存的关于您的一切，删除后无法恢复。"),
+    "account_erase_more": (
+        "Everything the shop keeps about you; this cannot be undone.",
+        "小店保存的关于您的一切，删除后无法恢复。",
+    ),
     "quantity": ("Quantity", "数量"),
     "remove": ("Remove", "移除"),
     "remove_item": ("Remove {title}", "移除{title}"),
