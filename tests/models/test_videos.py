@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
 from shopkeeper.models import videos
-from shopkeeper.models.videos import FRAMES, open_video
-
 from shopkeeper.models.frames import Refused, frames_of
+from shopkeeper.models.videos import FRAMES, open_video
 
 SIDE = 48
 

@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "rules": ("rules",),
     "campaigns": ("campaigns",),
     "uplift": ("uplift",),
+    "guard": ("guard",),
     "graph": ("graph",),
     "profiles": ("profile", "segments"),
     "pictures": ("pictures", "look"),

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from shopkeeper.errors import InputError, TrainingError
+from shopkeeper.errors import ExtraMissingError, InputError, TrainingError
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.choice import encoder_name
@@ -24,10 +24,12 @@ from shopkeeper.models.gallery import inside, samples
 from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
+from shopkeeper.recipes.ad_clicks import train_ad_clicks
 from shopkeeper.recipes.behaviour import train_behaviour
 from shopkeeper.recipes.classify import train_classifier
 from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
+from shopkeeper.recipes.fraud import train_fraud
 from shopkeeper.recipes.marked_titles import TAGGER, marked_titles, train_marked
 from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
 from shopkeeper.recipes.pictures import train_pictures
@@ -47,7 +49,7 @@ from shopkeeper.training.hooks import Hook
 from shopkeeper.training.runs import only_one, open_run
 from shopkeeper.training.tracking import trackers
 
-TASKS = ("relevance", "pictures", "search", "recommend", "purchase", "profile")
+TASKS = ("relevance", "pictures", "search", "recommend", "purchase", "profile", "ads", "fraud")
 """Recipes in the order in which they run."""
 TEXTS = (SENTIMENT, TOPIC)
 """Classes of texts that reviews teach; what humans decided in the review queue teaches others, by their own names."""
@@ -131,7 +133,7 @@ def train(
         try:
             with only_one(settings.home, task):
                 outcome = lesson.outcome(task)
-        except TrainingError as error:
+        except (TrainingError, ExtraMissingError) as error:
             outcome = Outcome(task, skipped=str(error))
         yield outcome
 
@@ -231,6 +233,20 @@ class _Lesson:
         if task == "profile":
             before = self.registry.live("profile")
             return train_profile(self.past, found.query, shelf, vectors, self.settings, folder, before=before)
+        if task == "ads":
+            how = {"minutes": self.minutes, "hooks": hooks}
+            return train_ad_clicks(
+                self.past,
+                lambda words: found.query.encode(words, "query"),
+                shelf,
+                vectors,
+                self.settings,
+                folder,
+                **how,
+            )
+        if task == "fraud":
+            parent = self.registry.live_version(task) or ""
+            return train_fraud(self.past, self.settings, folder, vectors=vectors, row=shelf.row, parent=parent)
         items = [shelf.item(row) for row in range(len(shelf))]
         looks = open_looks(self.settings, self.registry.live("pictures"), items)
         told = vectors if looks is None else looks.upsert(np.arange(len(shelf)), items, vectors)

@@ -14,6 +14,7 @@ from shopkeeper.serving import (
     advertising,
     analytics,
     api,
+    guard,
     image_search,
     intake,
     merchandising,
@@ -63,7 +64,7 @@ def create_app(shop: Shop, *, keys: Keys | None) -> FastAPI:
     )
     app.state.desk = desk
     app.state.gate = Gate(keys, shop.settings.serve.rate_per_second, metrics)
-    for part in (api, image_search, intake, operations, analytics, merchandising, advertising, profiles):
+    for part in (api, image_search, intake, operations, analytics, merchandising, advertising, profiles, guard):
         app.include_router(part.router)
     problems.install(app)
     app.add_middleware(Edge, metrics=metrics, body_limit=shop.settings.serve.body_limit)

@@ -14,7 +14,6 @@ from shopkeeper.store.audit import Act, note
 from shopkeeper.store.engine import Database
 from shopkeeper.store.schema import customers, decisions, events, passages
 
-
 _CHARGED = (events.c.kind == EventKind.AD_CLICK) & events.c.value.is_not(None)
 _NOBODY = dict.fromkeys(("customer", "session", "query", "request"), "")
 

@@ -7,6 +7,7 @@ leaves the profile, recommendations and mail, and comes back only when they take
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ LEVELS: Final[Mapping[str, tuple[str, str]]] = {
     "middle": ("middle prices", "中等价位"),
     "high": ("high prices", "高价位"),
 }
+_NAMES: Final = tuple(LEVELS)
 _EDGES: Final = (0.35, 0.65)
 _DAY: Final = 86_400.0
 _EVIDENCE: Final = 5
@@ -76,20 +78,19 @@ class PriceLevels:
         for item in shelf.items:
             if item is not None and item.price is not None and not item.hidden:
                 prices[item.currency, *item.category].append(item.price)
-        self._sorted = {key: np.sort(np.array(found)) for key, found in prices.items() if len(found) > 2}
+        self._sorted = {key: sorted(found) for key, found in prices.items() if len(found) > 2}
 
     def place(self, item: Item) -> float | None:
         """Share of the category's items that cost less, equal ones half; None where it cannot be told."""
         known = self._sorted.get((item.currency, *item.category))
         if item.price is None or known is None:
             return None
-        low, high = np.searchsorted(known, item.price, "left"), np.searchsorted(known, item.price, "right")
-        return float(low + high) / 2 / len(known)
+        return (bisect_left(known, item.price) + bisect_right(known, item.price)) / 2 / len(known)
 
     def level(self, item: Item) -> str:
         """One of `LEVELS`, empty where it cannot be told."""
         place = self.place(item)
-        return "" if place is None else list(LEVELS)[int(np.searchsorted(_EDGES, place, "right"))]
+        return "" if place is None else _NAMES[bisect_right(_EDGES, place)]
 
 
 def keys_of(item: Item, prices: PriceLevels) -> list[tuple[str, str, str]]:
@@ -127,14 +128,14 @@ def interests(
     weights: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     labels: dict[str, tuple[str, str]] = {}
     evidence: defaultdict[str, list[tuple[float, str, str]]] = defaultdict(list)
+    keys = {name: keys_of(item, prices) for name, item in items.items()}
     for event in events:
-        item = items.get(event.item)
         strength = STRENGTH.get(event.kind, 0.0)
-        if item is None or not strength:
+        if event.item not in keys or not strength:
             continue
         age = max((moment - event.time).total_seconds() / _DAY, 0.0)
         recent, lasting = strength * 0.5 ** (age / RECENT), strength * 0.5 ** (age / LASTING)
-        for key, kind, name in keys_of(item, prices):
+        for key, kind, name in keys[event.item]:
             weights[key][0] += recent
             weights[key][1] += lasting
             labels[key] = kind, name

@@ -110,8 +110,9 @@ def tags(
 def _likes(looked: Sequence[Event], items: Mapping[str, Item], prices: PriceLevels, usual: Usual) -> list[Tag]:
     touched: defaultdict[str, dict[str, str]] = defaultdict(dict)  # key -> item -> event
     named: defaultdict[str, set[str]] = defaultdict(set)
+    keys = {name: keys_of(items[name], prices) for name in {event.item for event in looked}}
     for event in looked:
-        for key, kind, _ in keys_of(items[event.item], prices):
+        for key, kind, _ in keys[event.item]:
             if kind == "attribute":
                 touched[key][event.item] = event.id
                 named[_attribute(key)].add(event.item)

@@ -33,6 +33,7 @@ from shopkeeper.tasks.ad_spend import AdSpend
 from shopkeeper.tasks.advertise import advertising
 from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.floor import Floor, build_floor
+from shopkeeper.tasks.guard import GuardTask, open_guard
 from shopkeeper.tasks.interests import Mutes
 from shopkeeper.tasks.picture_check import Doubt, doubts
 from shopkeeper.tasks.profile import Profile, profiles
@@ -69,6 +70,7 @@ class Shop:
         self.ad_spend = AdSpend(store.events, lambda name: self._ads.book.campaigns.get(name))
         self._mutes = Mutes()
         self._mutes.note(event for _, event in store.events.scan(kinds=[EventKind.DISMISS]))
+        self._guard: GuardTask | None = None
         self._floor = self._build()
 
     @property
@@ -161,6 +163,19 @@ class Shop:
             )
         return self._floor.looks
 
+    @property
+    def guard(self) -> GuardTask:
+        """Judges payments; opened when first asked for, from the payments of the last weeks.
+
+        Raises:
+            InputError: Nothing was learnt of payments.
+        """
+        with self._writing:
+            if self._guard is None:
+                floor = self._floor
+                self._guard = open_guard(self.store, self.registry, floor.shelf, floor.encoders.passage.encode)
+            return self._guard
+
     def bundle(self, request: Request) -> Answer:
         """What goes with the first of `request.items`; see `RecommendTask.bundle`."""
         return self._floor.recommend.bundle(request)
@@ -193,6 +208,8 @@ class Shop:
         self._note_purchases(events)
         self._mutes.note(events)
         self._floor.note(events)
+        if (guard := self._guard) is not None:
+            guard.note(events)
         return new
 
     def put(self, items: Sequence[Item]) -> Changes:
@@ -215,6 +232,7 @@ class Shop:
             self._bought.pop(customer, None)
             self._mutes.forget(customer)
             self._profiles.forget(customer)
+            self._guard = None  # its windows hold the customer's payments
             self._floor.suggest.forget(customer)
             self.ad_spend.forget(customer)
             self._floor.search.forget()
@@ -234,6 +252,8 @@ class Shop:
                 touched += len(delta.items) + len(delta.removed)
             for position, event in self.store.events.scan(floor.seen, kinds=list(STRENGTH)):
                 self._mutes.note([event])
+                if self._guard is not None:
+                    self._guard.note([event])
                 floor.seen = position
                 floor.waiting += 1
             if floor.waiting >= max(_REFIT_LEAST, _REFIT_SHARE * floor.counted):
@@ -261,6 +281,7 @@ class Shop:
         floor = build_floor(self.settings, self.store, self.registry, self._sessions.recent, bought)
         self._ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent, bought)
         self._profiles = profiles(floor, self.registry)
+        self._guard = None
         return floor
 
     def _purchases(self) -> pl.DataFrame:
