@@ -97,7 +97,7 @@ def _straight(labels: Labels, valid: Values, test: Values) -> Values:
 
 
 def _following(ours: Mapping[str, tuple[Measured, float]], seed: int) -> list[Row]:
-    found = []
+    found: list[Row] = []
     for system, (measured, seconds) in ours.items():
         if not measured.next:
             continue
@@ -110,7 +110,7 @@ def _following(ours: Mapping[str, tuple[Measured, float]], seed: int) -> list[Ro
 
 
 def _worths(ours: Mapping[str, tuple[Measured, float]], seed: int) -> list[Row]:
-    found = []
+    found: list[Row] = []
     for system, (measured, seconds) in ours.items():
         paid, expected = measured.worth
         if not paid.any():

@@ -42,7 +42,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "rules": ("rules",),
     "campaigns": ("campaigns",),
     "uplift": ("uplift",),
-    "guard": ("guard",),
+    "checks": ("guard",),
     "graph": ("graph",),
     "profiles": ("profile", "segments"),
     "pictures": ("pictures", "look"),

@@ -24,6 +24,7 @@ from shopkeeper.models.gallery import inside, samples
 from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
+from shopkeeper.ranking.visits import visits
 from shopkeeper.recipes.ad_clicks import train_ad_clicks
 from shopkeeper.recipes.behaviour import train_behaviour
 from shopkeeper.recipes.classify import train_classifier
@@ -35,6 +36,7 @@ from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_
 from shopkeeper.recipes.pictures import train_pictures
 from shopkeeper.recipes.profile import train_profile
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
+from shopkeeper.recipes.raters import train_raters
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
 from shopkeeper.recipes.search import train_search
 from shopkeeper.recipes.tuned import Options, tuned_values, with_tuned
@@ -42,14 +44,16 @@ from shopkeeper.recipes.update import update_classifier
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
+from shopkeeper.store.trusted import Trusted
 from shopkeeper.store.until import Until
+from shopkeeper.tasks import visitor_check
 from shopkeeper.tasks.floor import open_looks
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.runs import only_one, open_run
 from shopkeeper.training.tracking import trackers
 
-TASKS = ("relevance", "pictures", "search", "recommend", "purchase", "profile", "ads", "fraud")
+TASKS = ("relevance", "pictures", "search", "recommend", "purchase", "profile", "ads", "fraud", "reviewer")
 """Recipes in the order in which they run."""
 TEXTS = (SENTIMENT, TOPIC)
 """Classes of texts that reviews teach; what humans decided in the review queue teaches others, by their own names."""
@@ -89,9 +93,21 @@ def held_out_from(store: Store) -> datetime | None:
 
 
 def known_past(store: Store) -> Store:
-    """The store without what is held out: what recipes and searches may see."""
+    """The store without what is held out, and without robots: what recipes and searches may see."""
     moment = held_out_from(store)
-    return Until(store, moment) if moment else store
+    past: Store = Until(store, moment) if moment else store
+    flagged = _robots(past)
+    return Trusted(past, flagged) if flagged else past
+
+
+def _robots(store: Store) -> frozenset[str]:
+    """Visitors who are left out: found by the plain rules or by humans, once a human has decided about any visitor."""
+    decided = visitor_check.answers(store.labels)
+    if not decided:
+        return frozenset()
+    shelves = {item.id: item.category for item in store.catalogue.scan()}
+    log = visits(event for _, event in store.events.scan())
+    return visitor_check.flagged(visitor_check.check(log, shelves, decided), decided)
 
 
 def train(
@@ -225,6 +241,8 @@ class _Lesson:
             return train_classifier(texts, self.settings, folder, task=task, unlabelled=waiting, **how)
         if task == "pictures":
             return self._pictures(folder, hooks)
+        if task == "reviewer":
+            return train_raters(self.past, self.settings, folder)
         shelf = Shelf(self.store.catalogue.scan())
         if not len(shelf):
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")

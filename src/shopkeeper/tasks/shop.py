@@ -28,10 +28,13 @@ from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.protocols import Changes
 from shopkeeper.store.sessions import open_sessions
 from shopkeeper.store.writer import GroupWriter
+from shopkeeper.tasks import catalogue_check
 from shopkeeper.tasks.ad_answers import AdAnswer
 from shopkeeper.tasks.ad_spend import AdSpend
 from shopkeeper.tasks.advertise import advertising
 from shopkeeper.tasks.answers import SearchAnswer
+from shopkeeper.tasks.catalogue_doubt import Doubt as ItemDoubt
+from shopkeeper.tasks.catalogue_likeness import bare
 from shopkeeper.tasks.floor import Floor, build_floor
 from shopkeeper.tasks.guard import GuardTask, open_guard
 from shopkeeper.tasks.interests import Mutes
@@ -148,6 +151,12 @@ class Shop:
         looks, floor = self._looks(), self._floor
         items = [item for item in floor.shelf.items if item is not None]
         return doubts(items, floor.encoders.passage.encode([item.passage for item in items]), looks)
+
+    def doubtful_items(self) -> list[ItemDoubt]:
+        """Items that the shop should look at; see `catalogue_check.check`."""
+        floor = self._floor
+        items = [item for item in floor.shelf.items if item is not None]
+        return catalogue_check.check(items, floor.encoders.passage.encode([bare(item) for item in items])).doubts
 
     @property
     def sees(self) -> bool:
