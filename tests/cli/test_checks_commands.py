@@ -12,6 +12,8 @@ from shopkeeper import settings as settings_module
 from shopkeeper.records import Event, EventKind, Passage, PassageKind, now
 from shopkeeper.store.database import open_store
 
+PRAISE = "Best thing I ever bought, everybody in the family is delighted with it, five stars"
+
 
 @pytest.fixture
 def watched(run, tmp_path):  # noqa: F811
@@ -28,20 +30,23 @@ def watched(run, tmp_path):  # noqa: F811
             Event(id=f"w{n}", time=start + timedelta(seconds=2 * n), kind=EventKind.VIEW, session="walker", item=items[n % 40].id)
             for n in range(400)
         )  # fmt: skip
-        given_stars = [
-            (f"c{n}", items[item].id, float(np.clip(np.rint(3.4 + rng.normal()), 1, 5)), float(rng.random() * 300))
-            for n in range(60)
-            for item in rng.choice(30, 5, replace=False).tolist()
-        ]
-        given_stars += [
-            (f"crew{n}", items[item].id, 5.0, 150 + float(rng.random())) for n in range(12) for item in range(3)
-        ]
+        honest = [(n, item) for n in range(80) for item in rng.choice(30, 6, replace=False).tolist()]
+        store.events.append(
+            Event(id=f"b{n}-{item}", time=start - timedelta(days=320), kind=EventKind.PURCHASE, customer=f"c{n}", item=items[item].id, value=9.0)
+            for n, item in honest
+        )  # fmt: skip
+        written = [
+            (f"c{n}", item, float(np.clip(np.rint((1.8 if item < 3 else 3.6) + rng.normal()), 1, 5)), float(rng.random() * 300),
+             f"Used it for {rng.integers(2, 99)} days {rng.bytes(20).hex()}")
+            for n, item in honest
+        ]  # fmt: skip
+        written += [(f"crew{n}", item, 5.0, 150 + float(rng.random()), PRAISE) for n in range(12) for item in range(3)]
         store.words.put(
             Passage(
-                id=f"r{n}", kind=PassageKind.REVIEW, customer=who, item=item, rating=stars, text=f"word {n % 90}",
+                id=f"r{n}", kind=PassageKind.REVIEW, customer=who, item=items[item].id, rating=stars, text=text,
                 time=start - timedelta(days=300 - day),
             )
-            for n, (who, item, stars, day) in enumerate(given_stars)
+            for n, (who, item, stars, day, text) in enumerate(written)
         )  # fmt: skip
     return run
 
@@ -63,7 +68,7 @@ def test_a_robot_is_found_and_asked_about(watched):
     assert watched("review", "decide", "visitor", "session:walker=robot")[0] == 0
 
 
-def test_reviews_need_a_model_first_and_then_name_the_crew(watched):
+def test_reviews_need_a_model_first_and_then_suspect_nobody_honest(watched):
     code, _, err = watched("guard", "reviews")
     assert code == 1
     assert "shopkeeper train reviewer" in err
@@ -72,5 +77,5 @@ def test_reviews_need_a_model_first_and_then_name_the_crew(watched):
     code, out, err = watched("guard", "reviews", "--ask", "--json")
     assert code == 0, err
     found = json.loads(out)
-    assert {one["customer"] for one in found["suspects"]} & {f"crew{n}" for n in range(12)}
+    assert {one["customer"] for one in found["suspects"]} <= {f"crew{n}" for n in range(12)}
     assert found["asked"] >= len(found["suspects"])
