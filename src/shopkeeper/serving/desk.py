@@ -76,6 +76,11 @@ class Desk:
         self.metrics.events.labels("repeated").inc(len(events) - new)
         return new
 
+    def erase(self, customer: str) -> int:
+        """Delete a customer, what was shown to them and is not written yet included; see `Shop.erase`."""
+        self.flush()
+        return self.shop.erase(customer)
+
     def flush(self) -> None:
         """Wait until every impression so far is on disk."""
         if self._impressions:

@@ -163,6 +163,6 @@ def _muted(desk: Desk, visit: Visit, form: Form) -> Response:
 def _erased(desk: Desk, visit: Visit) -> Response:
     if not visit.customer:
         raise InputError("Nobody is known here.", where="customer", cure="Start afresh instead: it ends the session.")
-    desk.shop.erase(visit.customer)
+    desk.erase(visit.customer)
     visit.kept[CUSTOMER] = None
     return RedirectResponse("/", 303)
