@@ -104,3 +104,24 @@ def test_reload_serves_the_same_items(shop):
     shop.reload()
     assert found(shop.search(Request(query=toy_items()[0].title))) == first
     assert shop.ready
+
+
+def test_what_a_customer_muted_is_recommended_no_more_until_they_take_it_back(shop):
+    def say(number, **more):
+        properties = {"interest": "category:Garden", **more}
+        shop.record(
+            [Event(id=f"mute{number}", time=now(), kind=EventKind.DISMISS, customer="c02", properties=properties)]
+        )
+
+    def garden(customer):
+        answer = shop.recommend(Request(customer=customer, limit=20))
+        return [hit.item for hit in answer.hits if hit.item.startswith("garden")]
+
+    assert garden("c02")
+    say(1)
+    assert not garden("c02")
+    assert garden("c04")
+    shop.reload()
+    assert not garden("c02")
+    say(2, undo=True)
+    assert garden("c02")

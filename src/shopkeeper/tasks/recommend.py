@@ -16,6 +16,7 @@ from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.trails import chained, trail_of
 from shopkeeper.settings import RecommendSettings
 from shopkeeper.tasks.behaviour import Behaviour
+from shopkeeper.tasks.interests import PriceLevels, muted_rows
 from shopkeeper.tasks.ordering import Judged, Order, ordered
 from shopkeeper.tasks.people import Person, person
 from shopkeeper.tasks.pushing import Push, Pusher
@@ -28,8 +29,16 @@ Recent = Callable[[str, str, int], Sequence[Event]]
 """(customer, session, limit) -> their latest events, newest last, the one just posted included."""
 Bought = Callable[[str], Iterable[str]]
 """customer -> ids of everything they ever bought."""
+Muted = Callable[[str, str], frozenset[str]]
+"""(customer, session) -> interests that they want no more of; see `interests.muted`."""
 Segments = Callable[[Request], Sequence[str]]
 """Request -> labels of the segments its customer may be told apart by, e.g. ``language=zh``."""
+
+
+def nothing_muted(_customer: str, _session: str) -> frozenset[str]:
+    """Nobody muted anything."""
+    return frozenset()
+
 
 _LOOK_BACK = 4
 """Events asked for, in units of the history wanted: impressions and searches stand between."""
@@ -58,6 +67,7 @@ class RecommendTask:
         pusher: What moves items beside taste; None for nothing.
         shaper: How pages are cut; None as the settings say, without exploration.
         segments: Of a stranger.
+        muted: What is not wanted beyond single items.
         model: Name and version, for impressions.
         seed: Decides between equal scores, so that neither ids nor catalogue order do.
     """
@@ -73,6 +83,7 @@ class RecommendTask:
         pusher: Pusher | None = None,
         shaper: Shaper | None = None,
         segments: Segments | None = None,
+        muted: Muted = nothing_muted,
         model: str = "behaviour",
         seed: int = 7,
     ) -> None:
@@ -85,6 +96,8 @@ class RecommendTask:
         self._pusher = pusher or Pusher(shelf)
         self._shaper = shaper or Shaper(shelf, settings, seed=seed)
         self._segments = segments or (lambda request: [f"language={request.language}"] if request.language else [])
+        self._muted = muted
+        self._prices: PriceLevels | None = None
         self._explainer = Explainer(shelf)
         self._seed = seed
         self._shuffled: Rows = np.zeros(0, dtype=np.int64)
@@ -223,6 +236,10 @@ class RecommendTask:
         away = [who.focus, history.rows[history.strengths < 0], push.vetoed]
         if request.customer and not self.settings.repeat_purchases:
             away.append(self.shelf.rows(self._bought(request.customer)))
+        if keys := self._muted(request.customer, request.session):
+            if self._prices is None and any(key.startswith("price:") for key in keys):
+                self._prices = PriceLevels(self.shelf)
+            away.append(muted_rows(keys, self.shelf, self._prices))
         for rows in away:
             mask[rows[rows < width]] = False
         return mask

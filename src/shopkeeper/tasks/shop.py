@@ -287,7 +287,7 @@ class Shop:
         def bought(customer: str) -> Iterable[str]:
             return self._bought.get(customer, ())
 
-        floor = build_floor(self.settings, self.store, self.registry, self._sessions.recent, bought)
+        floor = build_floor(self.settings, self.store, self.registry, self._sessions.recent, bought, self._mutes.of)
         self._ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent, bought)
         self._profiles = profiles(floor, self.registry)
         self._guard = None

@@ -120,7 +120,7 @@ def fold(events: Sequence[Event]) -> Trail:
                 lately = event.item
             case EventKind.DISMISS if lately == event.item:
                 lately = ""
-        if event.kind in (*_WEIGHT, EventKind.SEARCH):
+        if event.kind in (*_WEIGHT, EventKind.SEARCH) and (event.item or event.query):
             step = (event.kind, event.item or event.query)
             steps.pop(step, None)
             steps[step] = None
