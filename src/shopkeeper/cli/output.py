@@ -30,11 +30,11 @@ class Output:
     def say(self, text: str) -> None:
         """A line for people; programs do not see it."""
         if not self.as_json:
-            self._out.print(text, highlight=False, soft_wrap=True)
+            self._out.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """A line on standard error."""
-        self._err.print(text, style="yellow", highlight=False, soft_wrap=True)
+        self._err.print(text, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """A table for people."""
