@@ -34,20 +34,20 @@ def test_a_new_photo_finds_what_looks_like_it(shop):
     right = 0
     for colour in COLOURS:
         for shape in SHAPES:
-            found = shop.search(Request(looks=shop.look(photo(colour, shape)).looks, limit=4))
+            found = shop.search(Request(looks=shop.look(photo(colour, shape)), limit=4))
             right += sum(hit.item.startswith(f"{colour}-{shape}") for hit in found.hits)
     assert right / (4 * len(COLOURS) * len(SHAPES)) > 0.5  # by chance: 1 in 24, learnt from a hundred drawings
 
 
 def test_items_without_a_picture_are_found_by_what_their_words_look_like(shop):
-    found = shop.search(Request(looks=shop.look(photo("red", "ball")).looks, limit=200))
+    found = shop.search(Request(looks=shop.look(photo("red", "ball")), limit=200))
     places = {hit.item: place for place, hit in enumerate(found.hits)}
     assert "red-ball-6" in places
     assert places["red-ball-6"] < places["blue-box-6"]
 
 
 def test_filters_order_pages_and_words_go_with_a_picture(shop):
-    looks = shop.look(photo("blue", "box")).looks
+    looks = shop.look(photo("blue", "box"))
     toys = shop.search(Request(looks=looks, filters=Filters(categories=(("Toys",),)), limit=5))
     assert toys.hits
     assert all("ball" in hit.item for hit in toys.hits)
@@ -63,7 +63,7 @@ def test_filters_order_pages_and_words_go_with_a_picture(shop):
 
 
 def test_the_reason_names_the_picture_and_how_alike_it_is(shop):
-    hit = shop.search(Request(looks=shop.look(photo("green", "kite")).looks, explain=True, limit=1)).hits[0]
+    hit = shop.search(Request(looks=shop.look(photo("green", "kite")), explain=True, limit=1)).hits[0]
     assert hit.reasons[0].kind == "looks"
     assert set(hit.reasons[0].text) == {"en", "zh"}
     assert float(hit.reasons[0].evidence[0]) == pytest.approx(hit.contributions["looks"], abs=0.01)
@@ -98,7 +98,7 @@ def test_a_changed_picture_counts_at_once_and_a_removed_item_is_gone(shop):
     near = {hit.item for hit in shop.looks_like(Request(items=("changing",), limit=4)).hits}
     assert sum("black-box" in item for item in near) >= 3
     shop.remove(["changing"])
-    found = shop.search(Request(looks=shop.look(photo("black", "box")).looks, limit=200))
+    found = shop.search(Request(looks=shop.look(photo("black", "box")), limit=200))
     assert "changing" not in {hit.item for hit in found.hits}
 
 

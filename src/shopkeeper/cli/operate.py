@@ -75,7 +75,7 @@ def search(
             f"The picture cannot be read: {error.strerror}.", where=str(image), cure="Check the path."
         ) from error
     title = f"Search: {image.name} {query}".strip()
-    _answer(context.obj, title, lambda shop: shop.search(replace(request, looks=shop.look(picture).looks)))
+    _answer(context.obj, title, lambda shop: shop.search(replace(request, looks=shop.look(picture))))
 
 
 @app.command()

@@ -46,7 +46,7 @@ def look(
     with session.output.progress():
         shop = open_shop(session.settings)
         try:
-            seen = shop.look(picture.read_bytes())
+            seen = shop.see(picture.read_bytes())
         finally:
             shop.close()
     rows = [("colour", name, f"{share:.0%}") for name, share in seen.traits.colours]

@@ -95,19 +95,18 @@ def held_out_from(store: Store) -> datetime | None:
 def known_past(store: Store) -> Store:
     """The store without what is held out, and without robots: what recipes and searches may see."""
     moment = held_out_from(store)
-    past: Store = Until(store, moment) if moment else store
-    flagged = _robots(past)
-    return Trusted(past, flagged) if flagged else past
+    return without_robots(Until(store, moment) if moment else store)
 
 
-def _robots(store: Store) -> frozenset[str]:
-    """Visitors who are left out: found by the plain rules or by humans, once a human has decided about any visitor."""
+def without_robots(store: Store) -> Store:
+    """The store without visitors whom plain rules or humans call robots, once a human has decided about any visitor."""
     decided = visitor_check.answers(store.labels)
     if not decided:
-        return frozenset()
+        return store
     shelves = {item.id: item.category for item in store.catalogue.scan()}
     log = visits(event for _, event in store.events.scan())
-    return visitor_check.flagged(visitor_check.check(log, shelves, decided), decided)
+    flagged = visitor_check.flagged(visitor_check.check(log, shelves, decided), decided)
+    return Trusted(store, flagged) if flagged else store
 
 
 def train(
@@ -214,7 +213,7 @@ class _Lesson:
             self._fine_tunable()
             purchase = self._tuned(task, PurchaseOptions())
             return train_purchase(
-                self.store,
+                without_robots(self.store),
                 self.settings,
                 folder,
                 base=self._base(),

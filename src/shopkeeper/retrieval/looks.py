@@ -113,9 +113,12 @@ class Looks:
 
     def of_picture(self, pixels: Pixels) -> Floats:
         """Where a picture, uint8 (side, side, 3), lies among the items' pictures: float32 (d,)."""
-        known = np.hstack([self.gallery.encoder.encode([pixels]), histogram([pixels])])
-        placed: Floats = self.sight.picture(known)[0]
+        placed: Floats = self.sight.picture(self.glimpse(pixels))[0]
         return placed
+
+    def glimpse(self, pixels: Pixels) -> Floats:
+        """What is known of one picture, as `modes.glimpses` gives it: float32 (1, d + 24)."""
+        return np.hstack([self.gallery.encoder.encode([pixels]), histogram([pixels])])
 
     def near(self, looks: Floats, k: int, allowed: Mask | None = None) -> tuple[Rows, Scores]:
         """Rows whose pictures are nearest to a place in the space, best first, with cosines."""

@@ -65,7 +65,7 @@ async def search_by_picture(request: Request, asked: Annotated[SearchQuery, Quer
     record = request_record(body, desk.shop.settings.search.limit, request_id_of(request))
 
     def work() -> Json:
-        seen = replace(record, looks=desk.shop.look(picture).looks)
+        seen = replace(record, looks=desk.shop.look(picture))
         return found_document(desk, desk.search(seen, body.cursor), details=body.details)
 
     return await desk.run(work)
@@ -122,7 +122,7 @@ async def look(request: Request) -> Json:
     """
     desk = desk_of(request)
     picture = await uploaded(request)
-    return await desk.run(lambda: Json(seen_document(desk.shop.look(picture))))
+    return await desk.run(lambda: Json(seen_document(desk.shop.see(picture))))
 
 
 @router.get(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -34,7 +34,6 @@ from shopkeeper.tasks.ad_spend import AdSpend
 from shopkeeper.tasks.ad_targeting import Adbook, currency_of
 from shopkeeper.tasks.answers import SearchAnswer
 from shopkeeper.tasks.floor import Floor
-from shopkeeper.tasks.pushing import Pusher
 from shopkeeper.tasks.scope import both
 from shopkeeper.trust.auctions import Mechanism
 
@@ -57,10 +56,11 @@ class AdvertiseTask:
         chances: Predicts clicks and conversions. Assign a newer one at any time.
         spend: What campaigns spent and showed.
         settings: See `settings.AdSettings`.
-        traffic: How a day's pages are spread over it, UTC.
+        traffic: How a day's pages are spread over it, UTC; None learns it from the log once there is a campaign.
         recent: Latest events of a customer or session, newest last.
         customer: Attributes that campaigns may ask for.
-        vetoed: Rows that must not be shown to whoever asks.
+        encode: The vector of a query, best one that remembers what the search has just encoded; None asks the index.
+        vetoed: Rows that must not be shown to whoever asks, by rules or by their own wish.
         model: Name and version, for impressions.
     """
 
@@ -75,6 +75,7 @@ class AdvertiseTask:
         traffic: Traffic | None = None,
         recent: Callable[[str, str, int], Sequence[Event]] = lambda _customer, _session, _limit: (),
         customer: Callable[[str], Customer | None] = lambda _: None,
+        encode: Callable[[str], Floats] | None = None,
         vetoed: Callable[[Request], Rows] = lambda _: np.zeros(0, dtype=np.int64),
         model: str = "ads",
     ) -> None:
@@ -83,12 +84,13 @@ class AdvertiseTask:
         self.chances = chances
         self.spend = spend
         self.settings = settings
-        self.traffic = traffic or Traffic.even()
+        self.traffic = traffic
         self.book = Adbook()
         self.model = model
         self._mechanism = Mechanism(settings.mechanism)
         self._recent = recent
         self._customer = customer
+        self._encode = encode or index.encode
         self._vetoed = vetoed
         self._version = 0
 
@@ -98,6 +100,7 @@ class AdvertiseTask:
             self.book = Adbook(store.campaigns.scan())
             self._version = version
         if self.book.campaigns:
+            self.traffic = self.traffic or _traffic(store.events)
             start = None if self.chances.position else now() - _LATELY
             end = store.events.position
             self.chances.fold(self._since(store.events, start))
@@ -196,7 +199,7 @@ class AdvertiseTask:
         """What bids are multiplied with, so that the day's money lasts for the day."""
         plans = [self.spend.plan(campaign, day) for campaign in running]
         found: list[float] = multipliers(
-            [budget for budget, _ in plans], [spent for _, spent in plans], hour, self.traffic
+            [budget for budget, _ in plans], [spent for _, spent in plans], hour, self.traffic or Traffic.even()
         ).tolist()
         return found
 
@@ -207,7 +210,7 @@ class AdvertiseTask:
         focus = self.shelf.rows(request.items)
         return Moment(
             query=query,
-            words=_unit(self.index.encode(query)) if query else None,
+            words=_unit(self._encode(query)) if query else None,
             taste=taste,
             focus=_unit(vectors.vectors(focus).mean(axis=0)) if len(focus) else None,
             surface=request.surface,
@@ -265,21 +268,19 @@ def advertising(
     registry: Registry,
     spend: AdSpend,
     recent: Callable[[str, str, int], Sequence[Event]],
-    bought: Callable[[str], Iterable[str]],
 ) -> AdvertiseTask:
     """The task over one state of the shop, with its campaigns."""
     bundle, vectors = registry.live(TASK), floor.index.vectors
-    pusher = Pusher(floor.shelf, logic=floor.knowledge.logic, customer=floor.segments.customer, bought=bought)
     task = AdvertiseTask(
         floor.shelf,
         floor.index,
         AdChances.load(bundle, floor.shelf, vectors) if bundle else AdChances.prior(floor.shelf, vectors),
         spend,
         floor.settings.ads,
-        traffic=_traffic(floor.store.events),
         recent=recent,
         customer=floor.segments.customer,
-        vetoed=pusher.vetoed,
+        encode=floor.search.finder.vector,
+        vetoed=floor.recommend.forbidden,
         model=floor.version,
     )
     task.refresh(floor.store)

@@ -36,10 +36,11 @@ from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit, learnt_from
 from shopkeeper.tasks.finding import Finder, Tier
+from shopkeeper.tasks.interests import MutedItems
 from shopkeeper.tasks.knowledge import Knowledge, knowledge_from
 from shopkeeper.tasks.known import known_from, ratings_from
 from shopkeeper.tasks.pushing import Pusher, Relevance
-from shopkeeper.tasks.recommend import Muted, RecommendTask, nothing_muted
+from shopkeeper.tasks.recommend import RecommendTask
 from shopkeeper.tasks.search import SearchTask
 from shopkeeper.tasks.segments import Segments
 from shopkeeper.tasks.shaping import Shaper
@@ -161,7 +162,7 @@ def build_floor(
     registry: Registry,
     recent: Callable[[str, str, int], Sequence[Event]],
     bought: Callable[[str], Iterable[str]],
-    muted: Muted = nothing_muted,
+    muted: Callable[[str, str], Iterable[str]] = lambda _customer, _session: (),
 ) -> Floor:
     """Build everything from the store and the live models; encodes what no cache holds yet, with progress."""
     catalogue, seen = store.catalogue.version, store.events.position
@@ -239,7 +240,7 @@ def build_floor(
             settings.compute.seed,
         ),
         segments=segments.of,
-        muted=muted,
+        muted=MutedItems(shelf, muted),
         model=version,
         seed=settings.compute.seed,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from shopkeeper.errors import InputError
-from shopkeeper.records import Event, EventKind, Filters, Item
+from shopkeeper.records import Event, EventKind, Filters, Item, Request
 from shopkeeper.retrieval.histories import STRENGTH
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.understanding.colours import SAME
@@ -202,6 +202,29 @@ def muted_rows(keys: Iterable[str], shelf: Shelf, prices: PriceLevels | None = N
     if levels and prices is not None:
         mask |= np.array([item is not None and prices.level(item) in levels for item in shelf.items], dtype=np.bool_)
     return np.flatnonzero(mask).astype(np.int64)
+
+
+class MutedItems:
+    """The items that visitors want no more of, over one state of the shelf.
+
+    Args:
+        shelf: The items.
+        muted: (customer, session) -> the interests that they muted; see `Mutes.of`.
+    """
+
+    def __init__(self, shelf: Shelf, muted: Callable[[str, str], Iterable[str]]) -> None:
+        self._shelf = shelf
+        self._muted = muted
+        self._prices: PriceLevels | None = None
+
+    def __call__(self, request: Request) -> Rows:
+        """Rows that must not be shown to whoever asks, int64 (n,)."""
+        keys = list(self._muted(request.customer, request.session))
+        if not keys:
+            return np.zeros(0, dtype=np.int64)
+        if self._prices is None and any(key.startswith("price:") for key in keys):
+            self._prices = PriceLevels(self._shelf)
+        return muted_rows(keys, self._shelf, self._prices)
 
 
 def check_key(key: str) -> str:

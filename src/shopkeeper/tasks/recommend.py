@@ -16,7 +16,6 @@ from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.trails import chained, trail_of
 from shopkeeper.settings import RecommendSettings
 from shopkeeper.tasks.behaviour import Behaviour
-from shopkeeper.tasks.interests import PriceLevels, muted_rows
 from shopkeeper.tasks.ordering import Judged, Order, ordered
 from shopkeeper.tasks.people import Person, person
 from shopkeeper.tasks.pushing import Push, Pusher
@@ -29,15 +28,8 @@ Recent = Callable[[str, str, int], Sequence[Event]]
 """(customer, session, limit) -> their latest events, newest last, the one just posted included."""
 Bought = Callable[[str], Iterable[str]]
 """customer -> ids of everything they ever bought."""
-Muted = Callable[[str, str], frozenset[str]]
-"""(customer, session) -> interests that they want no more of; see `interests.muted`."""
 Segments = Callable[[Request], Sequence[str]]
 """Request -> labels of the segments its customer may be told apart by, e.g. ``language=zh``."""
-
-
-def nothing_muted(_customer: str, _session: str) -> frozenset[str]:
-    """Nobody muted anything."""
-    return frozenset()
 
 
 _LOOK_BACK = 4
@@ -67,7 +59,7 @@ class RecommendTask:
         pusher: What moves items beside taste; None for nothing.
         shaper: How pages are cut; None as the settings say, without exploration.
         segments: Of a stranger.
-        muted: What is not wanted beyond single items.
+        muted: Rows that whoever asks wants no more of, see `interests.MutedItems`.
         model: Name and version, for impressions.
         seed: Decides between equal scores, so that neither ids nor catalogue order do.
     """
@@ -83,7 +75,7 @@ class RecommendTask:
         pusher: Pusher | None = None,
         shaper: Shaper | None = None,
         segments: Segments | None = None,
-        muted: Muted = nothing_muted,
+        muted: Callable[[Request], Rows] = lambda _: np.zeros(0, dtype=np.int64),
         model: str = "behaviour",
         seed: int = 7,
     ) -> None:
@@ -97,7 +89,6 @@ class RecommendTask:
         self._shaper = shaper or Shaper(shelf, settings, seed=seed)
         self._segments = segments or (lambda request: [f"language={request.language}"] if request.language else [])
         self._muted = muted
-        self._prices: PriceLevels | None = None
         self._explainer = Explainer(shelf)
         self._seed = seed
         self._shuffled: Rows = np.zeros(0, dtype=np.int64)
@@ -229,17 +220,17 @@ class RecommendTask:
         push = self._pusher.push(who, width, self.behaviour.complements)
         return _Asked(who, push, self._allowed(who, push, width))
 
+    def forbidden(self, request: Request) -> Rows:
+        """Rows that a rule keeps from whoever asks, and those that they muted: int64 (v,)."""
+        return np.concatenate([self._pusher.vetoed(request), self._muted(request)])
+
     def _allowed(self, who: Person, push: Push, width: int) -> Mask:
         request, history = who.request, who.history
         mask = self.shelf.allowed(request.filters)[:width]
         mask &= self.shelf.showable()[:width]
-        away = [who.focus, history.rows[history.strengths < 0], push.vetoed]
+        away = [who.focus, history.rows[history.strengths < 0], push.vetoed, self._muted(request)]
         if request.customer and not self.settings.repeat_purchases:
             away.append(self.shelf.rows(self._bought(request.customer)))
-        if keys := self._muted(request.customer, request.session):
-            if self._prices is None and any(key.startswith("price:") for key in keys):
-                self._prices = PriceLevels(self.shelf)
-            away.append(muted_rows(keys, self.shelf, self._prices))
         for rows in away:
             mask[rows[rows < width]] = False
         return mask

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shopkeeper.models.colours import Looks as Traits
-from shopkeeper.models.colours import histogram, looks
+from shopkeeper.models.colours import looks
 from shopkeeper.models.modes import Modes
 from shopkeeper.models.pictures import open_picture, squared
 from shopkeeper.retrieval.looks import Looks, packed
@@ -40,7 +40,7 @@ def see(picture: bytes, known: Looks) -> Seen:
         InputError: It cannot be opened.
     """
     pixels = squared(open_picture(picture), known.gallery.encoder.side)
-    glimpse = np.hstack([known.gallery.encoder.encode([pixels]), histogram([pixels])])
+    glimpse = known.glimpse(pixels)
     text = np.zeros((1, known.sight.text.reads), dtype=np.float32)
     alone = Modes(text, glimpse, np.zeros_like(glimpse), np.array([[0, 1, 0]], dtype=np.float32))
     said = known.sight.said(alone)

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from shopkeeper.errors import InputError, NotFoundError
+from shopkeeper.models.pictures import open_picture, squared
 from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.customer_segments import CustomerSegment
 from shopkeeper.ranking.rules import Rulebook
@@ -115,8 +116,8 @@ class Shop:
         """Items like the first of `request.items`; see `RecommendTask.similar`."""
         return self._floor.recommend.similar(request)
 
-    def look(self, picture: bytes) -> Seen:
-        """What a picture shows; its `looks` are for `Request.looks`.
+    def look(self, picture: bytes) -> str:
+        """What a picture looks like, for `Request.looks`.
 
         Args:
             picture: Content of a picture file.
@@ -124,6 +125,11 @@ class Shop:
         Raises:
             InputError: It cannot be opened, or nothing was learnt of the shop's own pictures.
         """
+        looks = self._looks()
+        return packed(looks.of_picture(squared(open_picture(picture), looks.gallery.encoder.side)))
+
+    def see(self, picture: bytes) -> Seen:
+        """What a picture shows, in words; raises what `look` raises."""
         return see(picture, self._looks())
 
     def looks_like(self, request: Request) -> Answer:
@@ -288,7 +294,7 @@ class Shop:
             return self._bought.get(customer, ())
 
         floor = build_floor(self.settings, self.store, self.registry, self._sessions.recent, bought, self._mutes.of)
-        self._ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent, bought)
+        self._ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent)
         self._profiles = profiles(floor, self.registry)
         self._guard = None
         return floor

@@ -27,6 +27,6 @@ async def look(request: Request) -> Response:
     picture = await uploaded(request)
 
     def found(desk: Desk, _: Visit) -> Response:
-        return RedirectResponse(Listing(looks=desk.shop.look(picture).looks).href(), 303)
+        return RedirectResponse(Listing(looks=desk.shop.look(picture)).href(), 303)
 
     return await page(request, found)
