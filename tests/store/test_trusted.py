@@ -80,7 +80,7 @@ def test_it_cannot_be_written_to(store):
         lambda: trusted.erase("c"),
         lambda: trusted.export_customer("c"),
     ):
-        with pytest.raises(StoreError, match="without flagged visitors"):
+        with pytest.raises(StoreError, match="a view of the store"):
             write()
 
 

@@ -53,7 +53,7 @@ def test_it_cannot_be_written_to(store):
         lambda: past.erase("c"),
         lambda: past.export_customer("c"),
     ):
-        with pytest.raises(StoreError, match="the store as it was"):
+        with pytest.raises(StoreError, match="a view of the store"):
             write()
 
 
