@@ -361,6 +361,22 @@ class Answer:
             surface=self.request.surface,
         )
 
+    def shown(self, kind: EventKind, properties: Mapping[str, Scalar]) -> Event:
+        """The event to log when these hits are shown: `impression`, and who asked for what."""
+        request = self.request
+        return Event(
+            id=uuid.uuid4().hex,
+            time=request.time,
+            kind=kind,
+            customer=request.customer,
+            session=request.session,
+            item=request.items[0] if request.items else "",
+            query=request.query,
+            request=request.id,
+            impression=self.impression(),
+            properties=properties,
+        )
+
 
 def now() -> datetime:
     """The current time, timezone-aware UTC."""

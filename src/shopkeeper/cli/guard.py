@@ -11,6 +11,7 @@ import orjson
 import typer
 from pydantic import ValidationError
 
+from shopkeeper.cli.labelling import labelled
 from shopkeeper.cli.main import Session, app
 from shopkeeper.errors import InputError
 from shopkeeper.evaluation.drift import drift as drift_of
@@ -73,13 +74,11 @@ def decide(
     rater: Annotated[str, typer.Option(help="Who decides.")] = "",
 ) -> None:
     """Note what became known of payments, alerts and chargebacks alike; `train fraud` learns from it."""
-    pairs = [answer.rpartition("=") for answer in answers]
-    if wrong := [answer for answer, pair in zip(answers, pairs, strict=True) if not all(pair)]:
-        raise typer.BadParameter(f"{wrong[0]!r} is not PAYMENT=LABEL", param_hint="ANSWERS")
+    pairs = labelled(answers, "PAYMENT")
     session: Session = context.obj
     store = open_store(session.settings.store_url)
     try:
-        decided = [decide_payment(store, payment, label, rater) for payment, _, label in pairs]
+        decided = [decide_payment(store, payment, label, rater) for payment, label in pairs]
     finally:
         store.close()
     session.output.say(f"{len(decided)} decided.")

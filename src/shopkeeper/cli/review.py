@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from shopkeeper.cli.labelling import labelled
 from shopkeeper.cli.main import Session, app
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
@@ -117,13 +118,11 @@ def decide(
     rater: Annotated[str, typer.Option(help="Who decides.")] = "",
 ) -> None:
     """Note what a human decided; it is never overwritten by a model, and `train TASK` learns from it."""
-    pairs = [answer.rpartition("=") for answer in answers]
-    if wrong := [answer for answer, pair in zip(answers, pairs, strict=True) if not all(pair)]:
-        raise typer.BadParameter(f"{wrong[0]!r} is not SUBJECT=LABEL", param_hint="ANSWERS")
+    pairs = labelled(answers)
     session: Session = context.obj
     store = open_store(session.settings.store_url)
     try:
-        decided = [store.labels.decide(task, subject, label, rater) for subject, _, label in pairs]
+        decided = [store.labels.decide(task, subject, label, rater) for subject, label in pairs]
         left = len(store.labels.pending(task, 1_000))
     finally:
         store.close()

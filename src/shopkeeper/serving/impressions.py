@@ -9,7 +9,6 @@ import logging
 import queue
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 
 from shopkeeper.errors import ShopkeeperError
@@ -47,20 +46,8 @@ class ImpressionLog:
         request = answer.request
         if not answer.hits and (request.offset or not request.query):
             return
-        self._queue.put(
-            Event(
-                id=uuid.uuid4().hex,
-                time=request.time,
-                kind=EventKind.IMPRESSION,
-                customer=request.customer,
-                session=request.session,
-                item=request.items[0] if request.items else "",
-                query=request.query,
-                request=request.id,
-                impression=answer.impression(),
-                properties={"language": request.language} if request.language else {},
-            )
-        )
+        properties = {"language": request.language} if request.language else {}
+        self._queue.put(answer.shown(EventKind.IMPRESSION, properties))
         self._metrics.waiting.set(self._queue.qsize())
 
     def flush(self, seconds: float = 10.0) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -45,24 +44,12 @@ class AdAnswer(Answer):
 
     def event(self) -> Event:
         """What is to be on record before the page is shown."""
-        request = self.request
         properties: dict[str, Scalar] = {"currency": self.currency}
         for place, ad in enumerate(self.placed, 1):
             properties |= {f"{CAMPAIGN}.{place}": ad.campaign, f"{PRICE}.{place}": ad.price}
             properties |= {f"click.{place}": ad.click, f"conversion.{place}": ad.conversion}
         properties |= {f"lost.{how}": orjson.dumps(names).decode() for how, names in self.lost.items()}
-        return Event(
-            id=uuid.uuid4().hex,
-            time=request.time,
-            kind=EventKind.AD_IMPRESSION,
-            customer=request.customer,
-            session=request.session,
-            item=request.items[0] if request.items else "",
-            query=request.query,
-            request=request.id,
-            impression=self.impression(),
-            properties=properties,
-        )
+        return self.shown(EventKind.AD_IMPRESSION, properties)
 
 
 def sponsored(advertiser: str) -> Reason:
