@@ -13,7 +13,6 @@ from shopkeeper.tasks.visitor_check import (
     answers,
     check,
     flagged,
-    of_visitor,
     propose,
     refunds,
     upper_tails,
@@ -144,7 +143,3 @@ def test_tails_are_logs_of_the_share_that_is_as_high():
     table = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0], [3.0, 0.0]])
     assert upper_tails(table)[:, 0] == pytest.approx(-np.log([1, 0.75, 0.5, 0.5]))
     assert np.all(upper_tails(table)[:, 1] == 0)
-
-
-def test_the_events_of_a_visitor_can_be_shown(events):
-    assert len(list(of_visitor(events, "device:d"))) == 80

@@ -16,7 +16,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from shopkeeper.errors import ModelError
 from shopkeeper.models.outliers import Outliers
@@ -24,7 +24,6 @@ from shopkeeper.models.text import Floats
 from shopkeeper.ranking.payment_table import Feature
 
 Values = NDArray[np.float64]
-_SURE = 1e-6
 
 
 class Action(StrEnum):
@@ -186,11 +185,6 @@ class FraudModel:
             )
         except KeyError as error:
             raise ModelError(f"The fraud model lacks {error}.", cure="Train again: shopkeeper train fraud") from error
-
-
-def to_log_odds(probability: Values) -> Values:
-    """Log-odds, finite: float64 (n,)."""
-    return np.asarray(logit(np.clip(probability, _SURE, 1 - _SURE)))
 
 
 def _count(arrays: Mapping[str, NDArray[Any]]) -> int:

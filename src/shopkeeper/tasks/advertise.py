@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from shopkeeper.models.registry import Registry
+from shopkeeper.models.text import unit
 from shopkeeper.ranking.ad_features import Moment, taste_of
 from shopkeeper.ranking.pacing import Traffic, multipliers
 from shopkeeper.records import Answer, Customer, Event, EventKind, Hit, Request, now
@@ -210,9 +211,9 @@ class AdvertiseTask:
         focus = self.shelf.rows(request.items)
         return Moment(
             query=query,
-            words=_unit(self._encode(query)) if query else None,
+            words=self._encode(query) if query else None,
             taste=taste,
-            focus=_unit(vectors.vectors(focus).mean(axis=0)) if len(focus) else None,
+            focus=unit(vectors.vectors(focus).mean(axis=0, keepdims=True))[0] if len(focus) else None,
             surface=request.surface,
             hour=request.time.hour,
             weekday=request.time.weekday(),
@@ -256,11 +257,6 @@ def _some(names: Sequence[str], page: str) -> tuple[str, ...]:
         return tuple(names)
     drawn = np.random.default_rng(zlib.crc32(page.encode())).choice(len(names), _NAMED, replace=False)
     return tuple(names[place] for place in drawn.tolist())
-
-
-def _unit(vector: Floats) -> Floats:
-    length = float(np.linalg.norm(vector))
-    return vector / np.float32(length) if length > 0 else vector
 
 
 def advertising(

@@ -21,7 +21,7 @@ from sklearn.ensemble import IsolationForest
 
 from shopkeeper.progress import span
 from shopkeeper.ranking.visitors import NAMES, Traces, traces
-from shopkeeper.ranking.visits import Floats, Visits, visitor_of
+from shopkeeper.ranking.visits import Floats, Visits
 from shopkeeper.records import Decision, Event, EventKind
 from shopkeeper.store.protocols import Changes, Labels
 
@@ -214,11 +214,6 @@ def refunds(events: Iterable[Event], suspects: Iterable[str]) -> list[Refund]:
         and (event.customer or f"session:{event.session}") in names
     ]  # fmt: skip
     return sorted(found, key=lambda refund: (refund.time, refund.click))
-
-
-def of_visitor(events: Iterable[Event], visitor: str) -> Iterator[Event]:
-    """The events of one visitor, for whoever has to decide."""
-    return (event for event in events if visitor_of(event) == visitor)
 
 
 def _unlabelled(tails: Floats, suspicions: Floats, seed: int) -> Floats:
