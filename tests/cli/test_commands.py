@@ -129,7 +129,7 @@ def test_every_command_stands_in_the_module_that_is_imported_for_it():
         found = {one.name or one.callback.__name__ for one in own}
         for group in app.registered_groups:
             inside = group.typer_instance.registered_commands
-            if {one.callback.__module__ for one in inside} == {f"shopkeeper.cli.{module}"}:
+            if f"shopkeeper.cli.{module}" in {one.callback.__module__ for one in inside}:
                 found.add(group.name or group.typer_instance.info.name)
         assert found == set(names), module
         for name in names:
