@@ -195,7 +195,12 @@ class PassageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """Words about the shop: a review, a question, a turn of dialogue, a post, an answer of the FAQ."""
+    """Words about the shop: a review, a question, a turn of dialogue, a post, an answer of the FAQ.
+
+    Attributes:
+        thread: The conversation or discussion it belongs to.
+        source: Where it was published: a forum, a feed, a network; empty for the shop itself.
+    """
 
     id: str
     kind: PassageKind
@@ -208,6 +213,7 @@ class Passage:
     time: datetime | None = None
     rating: float | None = None
     language: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -252,6 +252,42 @@ class FetchSettings(_Section):
         return tuple(host.strip() for host in self.hosts.split(",") if host.strip())
 
 
+class GenerateSettings(_Section):
+    """Which language model may phrase texts; everything works without one."""
+
+    model: str = Field(
+        "",
+        description="Name at the endpoint, a .gguf file, a Hugging Face id or folder, smollm2, or dialogue for what was learnt; empty for none.",
+    )
+    url: str = Field("", description="OpenAI-compatible endpoint, e.g. http://127.0.0.1:8080/v1; empty for a local model.")
+    key: str = Field("", description="Bearer key of the endpoint; better given as SHOPKEEPER_GENERATE__KEY.")
+    seconds: float = Field(8.0, gt=0, description="Time for one text; then the shop's own words stand.")
+    tokens: int = Field(200, ge=8, le=4000, description="Length of one text at most, in tokens.")
+
+
+class AssistSettings(_Section):
+    """How the service assistant behaves."""
+
+    enabled: bool = Field(True, description="Answer customers in the storefront and on /v1/assist.")
+    rate_per_minute: int = Field(30, ge=1, description="Turns a minute that one conversation or customer may take.")
+    turns: int = Field(50, ge=2, le=500, description="Last turns of a conversation that are remembered.")
+
+
+class ListenSettings(_Section):
+    """How posts and reviews are read, and who is told of surges."""
+
+    mode: Literal["shop", "finance"] = Field("shop", description="What is looked for: goods and service, or companies.")
+    topics: str = Field("", description="TOML file of topics and their words; empty for those of the mode.")
+    names: str = Field("", description="File of names to look for, one a line; beside the brands of the catalogue.")
+    queue: int = Field(10_000, ge=100, description="Posts that may wait to be read; then posting is refused for a while.")
+    false_alarms: float = Field(1.0, gt=0, description="Alarms a week on quiet streams that are acceptable.")
+    cool_down_hours: float = Field(6.0, ge=0, description="Time after an alert in which the same series is silent.")
+    webhook: str = Field("", description="Address that alerts are posted to; empty for none.")
+    webhook_key: str = Field("", description="Secret that signs what is posted (HMAC-SHA256).")
+    email: str = Field("", description="Addresses that alerts are sent to, with commas; empty for none.")
+    smtp: str = Field("", description="Mail server for them, e.g. smtp://user:password@host:587.")
+
+
 class ServeSettings(_Section):
     """How the server listens and what it accepts."""
 
@@ -291,6 +327,9 @@ class Settings(_Section):
     ads: AdSettings = AdSettings()
     train: TrainSettings = TrainSettings()
     fetch: FetchSettings = FetchSettings()
+    generate: GenerateSettings = GenerateSettings()
+    assist: AssistSettings = AssistSettings()
+    listen: ListenSettings = ListenSettings()
     serve: ServeSettings = ServeSettings()
 
     def override(self, values: Mapping[str, Any]) -> Settings:

@@ -50,9 +50,12 @@ def test_data_of_an_older_version_are_migrated(url: str, engine: sa.Engine) -> N
     with open_store(url) as store:
         store.catalogue.put(toy_items())
     with engine.begin() as connection:
-        for table in ("decisions", "rules", "rule_changes", "triples", "triple_writes", "waits", "campaigns"):
+        later = ("decisions", "rules", "rule_changes", "triples", "triple_writes", "waits", "campaigns")
+        for table in (*later, "orders", "readings", "alerts"):
             connection.execute(sa.text(f"DROP TABLE {table}"))
         connection.execute(sa.text("DROP INDEX audit_action"))
+        connection.execute(sa.text("DROP INDEX passages_thread"))
+        connection.execute(sa.text("ALTER TABLE passages DROP COLUMN source"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     with open_store(url) as store:
         assert store.catalogue.count() == 40

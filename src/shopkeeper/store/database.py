@@ -10,9 +10,11 @@ from shopkeeper.store.audit import AuditLog
 from shopkeeper.store.campaigns import SqlCampaigns
 from shopkeeper.store.catalogue import SqlCatalogue
 from shopkeeper.store.customers import SqlCustomers
+from shopkeeper.store.documents import Alerts, Readings
 from shopkeeper.store.engine import Database
 from shopkeeper.store.events import SqlEventLog
 from shopkeeper.store.labels import SqlLabels
+from shopkeeper.store.orders import SqlOrders
 from shopkeeper.store.rules import SqlRules
 from shopkeeper.store.triples import SqlTriples
 from shopkeeper.store.waiting import WaitingList
@@ -47,6 +49,9 @@ class SqlStore:
         self.rules = SqlRules(database)
         self.triples = SqlTriples(database)
         self.campaigns = SqlCampaigns(database)
+        self.orders = SqlOrders(database)
+        self.readings = Readings(database)
+        self.alerts = Alerts(database)
         self.waiting = WaitingList(database)
         self.audit = AuditLog(database)
 

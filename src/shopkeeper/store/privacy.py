@@ -12,7 +12,7 @@ from shopkeeper.records import EventKind, now
 from shopkeeper.store import codec, waiting
 from shopkeeper.store.audit import Act, note
 from shopkeeper.store.engine import Database
-from shopkeeper.store.schema import customers, decisions, events, passages
+from shopkeeper.store.schema import customers, decisions, events, orders, passages, readings
 
 _CHARGED = (events.c.kind == EventKind.AD_CLICK) & events.c.value.is_not(None)
 _NOBODY = dict.fromkeys(("customer", "session", "query", "request"), "")
@@ -23,7 +23,7 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
 
     Returns:
         ``customer`` (their record or None), ``events``, ``passages`` and ``decisions`` about their words, oldest first,
-        and ``waits`` for items that are sold out; times are ISO 8601, UTC.
+        ``orders``, and ``waits`` for items that are sold out; times are ISO 8601, UTC.
 
     Raises:
         InputError: No customer is named.
@@ -35,6 +35,7 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
     of_decisions = (
         sa.select(decisions).where(decisions.c.customer == customer).order_by(decisions.c.task, decisions.c.subject)
     )
+    of_orders = sa.select(orders).where(orders.c.customer == customer).order_by(orders.c.placed, orders.c.id)
     with database.reading() as connection:
         known = connection.execute(sa.select(customers).where(customers.c.id == customer)).mappings().first()
         return {
@@ -42,12 +43,13 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
             "events": [_readable(row) for row in connection.execute(of_events).mappings()],
             "passages": [_readable(row) for row in connection.execute(of_passages).mappings()],
             "decisions": [_readable(row) for row in connection.execute(of_decisions).mappings()],
+            "orders": [_readable(row) for row in connection.execute(of_orders).mappings()],
             "waits": [_readable(row) for row in waiting.held(connection, customer)],
         }
 
 
 def erase(database: Database, customer: str, actor: str = "") -> int:
-    """Delete a customer: their events, passages and waits, decisions about their words, and their sessions before they were known.
+    """Delete a customer: their events, passages, orders and waits, decisions about their words, and their sessions before they were known.
 
     Events of another named customer in a shared session stay. Of ad clicks that were charged the sum, the item and the
     campaign stay, since an advertiser is owed an account of them; whose they were does not. What was deleted is
@@ -66,10 +68,13 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
         for whose in (_anonymous_events_of(customer), events.c.customer == customer):
             gone += connection.execute(sa.update(events).where(whose, _CHARGED).values(_NOBODY)).rowcount
             gone += connection.execute(sa.delete(events).where(whose)).rowcount
+        own = sa.select(passages.c.id).where(passages.c.customer == customer)
         counts = {
             "events": gone,
+            "readings": connection.execute(sa.delete(readings).where(readings.c.id.in_(own))).rowcount,
             "passages": connection.execute(sa.delete(passages).where(passages.c.customer == customer)).rowcount,
             "decisions": connection.execute(sa.delete(decisions).where(decisions.c.customer == customer)).rowcount,
+            "orders": connection.execute(sa.delete(orders).where(orders.c.customer == customer)).rowcount,
             "waits": waiting.forget(connection, customer),
             "customers": connection.execute(sa.delete(customers).where(customers.c.id == customer)).rowcount,
         }
@@ -81,9 +86,9 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
 def _readable(row: RowMapping) -> dict[str, Any]:
     document: dict[str, Any] = {}
     for name, value in row.items():
-        if name in {"time", "created", "since", "expires"} and value is not None:
+        if name in {"time", "created", "since", "expires", "placed"} and value is not None:
             document[name] = codec.moment(value).isoformat()
-        elif name in {"attributes", "properties", "impression"} and value is not None:
+        elif name in {"attributes", "properties", "impression", "body"} and value is not None:
             document[name] = codec.unpacked_map(value)
         elif name != "position":
             document[str(name)] = value

@@ -163,6 +163,14 @@ class Words(Protocol):
         """The newest passages about an item."""
         ...
 
+    def of_thread(self, thread: str, limit: int = 50) -> list[Passage]:
+        """The last passages of a conversation, oldest first."""
+        ...
+
+    def of_customer(self, customer: str, limit: int = 500) -> list[Passage]:
+        """The last passages of a customer, oldest first."""
+        ...
+
     def count(self) -> int:
         """How many there are."""
         ...
@@ -335,7 +343,7 @@ class Store(Protocol):
         ...
 
     def export_customer(self, customer: str) -> dict[str, Any]:
-        """Everything kept about a customer, ready for JSON: ``customer``, ``events``, ``passages``, ``decisions``."""
+        """Everything kept about a customer, ready for JSON: ``customer``, ``events``, ``passages``, ``decisions``, ``orders`` ..."""
         ...
 
     def close(self) -> None:

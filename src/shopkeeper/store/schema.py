@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration: a database at any other revision is migrated, or refused when it is unknown here."""
 
 metadata = MetaData()
@@ -97,8 +97,39 @@ passages = Table(
     Column("time", _time),
     Column("rating", Double),
     Column("language", _words, nullable=False),
+    Column("source", _words, nullable=False, server_default=""),
     Index("passages_item", "item", "time"),
     Index("passages_customer", "customer"),
+    Index("passages_thread", "thread", "time"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("id", _key, primary_key=True),
+    Column("customer", _key, nullable=False),
+    Column("placed", _time, nullable=False),
+    Column("body", _json, nullable=False),
+    Index("orders_customer", "customer", "placed"),
+)
+
+readings = Table(
+    "readings",
+    metadata,
+    Column("id", _key, primary_key=True),
+    Column("time", _time, nullable=False),
+    Column("body", _json, nullable=False),
+    Index("readings_time", "time"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _key, primary_key=True),
+    Column("time", _time, nullable=False),
+    Column("open", Boolean, nullable=False),
+    Column("body", _json, nullable=False),
+    Index("alerts_time", "time"),
 )
 
 judgements = Table(

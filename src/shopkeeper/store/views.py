@@ -174,6 +174,14 @@ class WordsView:
         """Those of the newest that are there."""
         return [passage for passage in self.words.of_item(item, limit) if self.keeps(passage)]
 
+    def of_thread(self, thread: str, limit: int = 50) -> list[Passage]:
+        """Those of the last that are there."""
+        return [passage for passage in self.words.of_thread(thread, limit) if self.keeps(passage)]
+
+    def of_customer(self, customer: str, limit: int = 500) -> list[Passage]:
+        """Those of the last that are there."""
+        return [passage for passage in self.words.of_customer(customer, limit) if self.keeps(passage)]
+
     def count(self) -> int:
         """How many are there."""
         return sum(1 for _ in self.scan())

@@ -54,6 +54,24 @@ class SqlWords:
         with self._database.reading() as connection:
             return [decode(tuple(row)) for row in connection.execute(query)]
 
+    def of_thread(self, thread: str, limit: int = 50) -> list[Passage]:
+        """The last passages of a conversation, oldest first; those of one moment by id."""
+        return self._last(passages.c.thread == thread, limit)
+
+    def of_customer(self, customer: str, limit: int = 500) -> list[Passage]:
+        """The last passages of a customer, oldest first."""
+        return self._last(passages.c.customer == customer, limit)
+
+    def _last(self, where: sa.ColumnElement[bool], limit: int) -> list[Passage]:
+        query = (
+            sa.select(passages)
+            .where(where)
+            .order_by(passages.c.time.desc().nulls_last(), passages.c.id.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [decode(tuple(row)) for row in connection.execute(query)][::-1]
+
     def count(self) -> int:
         """How many there are."""
         return self._passages.count()
@@ -64,6 +82,7 @@ def encode(passage: Passage) -> Row:
     codec.check_id(passage.id, "passage")
     codec.check_length(passage.item, "passage", "item")
     codec.check_length(passage.customer, "passage", "customer")
+    codec.check_length(passage.thread, "passage", "thread")
     texts = (
         passage.id,
         passage.text,
@@ -73,6 +92,7 @@ def encode(passage: Passage) -> Row:
         passage.thread,
         passage.author,
         passage.language,
+        passage.source,
     )
     codec.check_texts(texts, "passage", passage.id)
     return (
@@ -87,12 +107,13 @@ def encode(passage: Passage) -> Row:
         codec.optional_micros(passage.time),
         codec.number(passage.rating, "passage", passage.id),
         passage.language,
+        passage.source,
     )
 
 
 def decode(row: Row) -> Passage:
     """The inverse of `encode`."""
-    id_, kind, text, title, item, customer, thread, author, time, rating, language = row
+    id_, kind, text, title, item, customer, thread, author, time, rating, language, source = row
     return Passage(
         id=id_,
         kind=PassageKind(kind),
@@ -105,4 +126,5 @@ def decode(row: Row) -> Passage:
         time=codec.optional_moment(time),
         rating=rating,
         language=language,
+        source=source,
     )
