@@ -10,10 +10,10 @@ demo: install  ## Open the practice shop, train on it, compare before and after,
 	$(BIN)/shopkeeper --home $(HOME_DIR) demo
 
 test: style  ## Everything: style, types, import order, every test.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: style  ## Style, types, import order, documentation and the fast tests.
-	$(BIN)/python -m pytest -m "not slow and not browser"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow and not browser"
 
 style: install-dev
 	$(BIN)/ruff check .

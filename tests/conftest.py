@@ -17,6 +17,11 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that every test can `import toyshop`
 
+if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    # one core each: PyTorch in several processes, with threads for all cores in each, slows every one of them down
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines differ
 settings.load_profile("untimed")
 

@@ -105,7 +105,7 @@ def test_the_doctor_sees_an_empty_house_and_a_full_one(run):
     [
         (("search", "x", "--sort", "sideways"), 1, "price_asc"),
         (("similar", "nobody"), 1, "nobody"),
-        (("import", "recipes", "x.csv"), 1, "products, events, reviews, judgements"),
+        (("import", "recipes", "x.csv"), 1, "products, events, reviews, texts, orders"),
         (("import", "products", "missing.csv"), 1, "missing.csv"),
         (("import", "products", "x.csv", "--map", "nonsense"), 1, "FIELD=COLUMN"),
         (("keys", "forge"), 1, "create, list or revoke"),

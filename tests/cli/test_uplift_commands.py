@@ -1,12 +1,21 @@
 """Learning who is persuaded and choosing whom to treat, on the command line."""
 
 import json
+from datetime import timedelta
 from importlib import import_module
 
 import numpy as np
 import polars as pl
 import pytest
 from test_commands import run  # noqa: F401 - a fixture
+
+from shopkeeper import settings as settings_module
+from shopkeeper.records import Answer, Customer, Event, EventKind, Impression, Item, Request, now
+from shopkeeper.retrieval.shelf import Shelf
+from shopkeeper.store.advertising import Campaign
+from shopkeeper.store.database import open_store
+from shopkeeper.store.merchandising import When
+from shopkeeper.tasks.ad_targeting import Adbook
 
 import_module("shopkeeper.cli.uplift")
 
@@ -46,6 +55,53 @@ def test_train_and_choose(run, files):  # noqa: F811
     assert code == 0
     assert "are to be treated" in said
     assert 0 < pl.read_csv(out)["treat"].sum() < 600
+
+
+def test_who_is_chosen_is_marked_for_campaigns(run, tmp_path):  # noqa: F811
+    rng = np.random.default_rng(1)
+    start = now() - timedelta(days=60)
+    events = []
+    for number in range(400):
+        who, eager = f"c{number}", number % 2 == 0
+        if eager:
+            events += [
+                Event(id=f"v{number}-{n}", time=start - timedelta(hours=n), kind=EventKind.VIEW, customer=who, item="mug")
+                for n in range(1, 4)
+            ]
+        arm = "treated" if rng.random() < 0.5 else "control"
+        told = {"campaign": "spring", "arm": arm}
+        shown = Impression(items=("mug",), positions=(1,), propensities=(1.0,))
+        kind = EventKind.IMPRESSION
+        events.append(Event(id=f"i{number}", time=start, kind=kind, customer=who, impression=shown, properties=told))
+        if rng.random() < 0.05 + 0.7 * (arm == "treated" and eager):
+            later = start + timedelta(days=1)
+            events.append(Event(id=f"p{number}", time=later, kind=EventKind.PURCHASE, customer=who, item="mug", value=5))
+    assert run("init")[0] == 0
+    settings = settings_module.load(tmp_path / "shop", environ={})
+    with open_store(settings.store_url) as store:
+        store.catalogue.put([Item(id="mug", title="Mug", price=5.0, currency="EUR")])
+        store.customers.put([Customer(id="c0", attributes={"tier": "gold"})])
+        store.events.append(events)
+    assert run("uplift", "train", "--campaign", "spring")[0] == 0
+    out = str(tmp_path / "who.csv")
+    assert run("uplift", "who", "--share", "0.5", "--mark", "spring", "--out", out)[0] == 0
+    with open_store(settings.store_url) as store:
+        marked = {one.id: one.attributes for one in store.customers.scan()}
+        assert marked["c0"] == {"tier": "gold", "spring": "treat"}
+        treated = [who for who, attributes in marked.items() if attributes["spring"] == "treat"]
+        assert len(treated) == 200
+        assert sum(int(who[1:]) % 2 == 0 for who in treated) > 180
+        campaign = Campaign(
+            id="c", name="c", advertiser="a", items=("mug",), bid=1.0, currency="EUR",
+            when=When(segments={"spring": ("treat",)}),
+        )  # fmt: skip
+        book, shelf = Adbook([campaign]), Shelf(store.catalogue.scan())
+        for who, attributes in marked.items():
+            asked = Request(customer=who)
+            organic = Answer(request=asked, hits=(), total=0)
+            running = book.running(asked, organic, store.customers.get([who])[who], shelf)
+            assert bool(running) == (attributes["spring"] == "treat")
+    assert run("uplift", "who", out, "--mark", "spring")[0] == 2
 
 
 def test_wrong_words(run, files):  # noqa: F811

@@ -593,6 +593,8 @@ class PrivacyContract:
             "events": of_customer + 1,
             "passages": 1,
             "decisions": 2,
+            "orders": 0,
+            "readings": 0,
             "waits": 0,
             "customers": 1,
         }
@@ -642,6 +644,7 @@ class PrivacyContract:
             "events": [],
             "passages": [],
             "decisions": [],
+            "orders": [],
             "waits": [],
         }
 

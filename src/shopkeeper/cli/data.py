@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from shopkeeper.cli.main import Session, app
+from shopkeeper.domains import FILE as DOMAIN_FILE
+from shopkeeper.domains import Domain, LabelSet, domain_file, domain_of
 from shopkeeper.errors import InputError
 from shopkeeper.settings import FILE, describe
 from shopkeeper.store.database import SqlStore, open_store
@@ -20,11 +22,15 @@ from shopkeeper.store.feeds import (
     export_judgements,
     export_products,
     export_reviews,
+    export_texts,
     import_events,
     import_judgements,
+    import_labels,
     import_media,
+    import_orders,
     import_products,
     import_reviews,
+    import_texts,
     load_mapping,
 )
 
@@ -35,35 +41,62 @@ IMPORTS: dict[str, Callable[..., ImportReport]] = {
     "products": import_products,
     "events": import_events,
     "reviews": import_reviews,
+    "texts": import_texts,
+    "orders": import_orders,
     "judgements": import_judgements,
+    "labels": import_labels,
 }
 EXPORTS: dict[str, Callable[..., int]] = {
     "products": export_products,
     "events": export_events,
     "reviews": export_reviews,
+    "texts": export_texts,
     "judgements": export_judgements,
 }
 
 
 @app.command()
-def init(context: typer.Context, name: Annotated[str, typer.Option(help="The shop's name.")] = "My shop") -> None:
-    """Create the shop's folder, its settings file and its database."""
+def init(
+    context: typer.Context,
+    name: Annotated[str, typer.Option(help="The shop's name.")] = "My shop",
+    domain: Annotated[
+        str, typer.Option(help="Another walk of life: medicine, education, city, finance, media, or a TOML file.")
+    ] = "",
+) -> None:
+    """Create the shop's folder, its settings file and its database; with --domain also what that domain says."""
+    from shopkeeper.tasks.knowledge import RULES
+
     session: Session = context.obj
     home = session.settings.home
+    source = domain_file(domain) if domain else None
+    chosen = domain_of(source) if source else Domain()
     home.mkdir(parents=True, exist_ok=True)
     file = home / FILE
-    created = not file.exists()
-    if created:
-        file.write_text(_settings_template(name), encoding="utf-8")
+    written = {file: _settings_template(name, chosen.settings)}
+    if source:
+        written[home / DOMAIN_FILE] = source.read_text(encoding="utf-8")
+    if chosen.logic:
+        written[home / RULES] = chosen.logic.lstrip()
+    created = [path for path in written if not path.exists()]
+    for path in created:
+        path.write_text(written[path], encoding="utf-8")
     open_store(session.settings.store_url).close()
-    session.output.say(f"{'Created' if created else 'Kept'} {file}. Next: shopkeeper import products FILE")
-    session.output.result({"home": str(home), "settings": str(file), "created": created})
+    session.output.say(f"{'Created' if file in created else 'Kept'} {file}. Next: shopkeeper import products FILE")
+    session.output.result(
+        {
+            "home": str(home),
+            "settings": str(file),
+            "created": file in created,
+            "domain": chosen.name,
+            "written": [path.name for path in created],
+        }
+    )
 
 
 @app.command(name="import")
 def import_(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="products, events, reviews, judgements or media")],
+    kind: Annotated[str, typer.Argument(help="products, events, reviews, texts, orders, judgements, labels or media")],
     file: Annotated[
         Path,
         typer.Argument(
@@ -78,13 +111,14 @@ def import_(
         list[str] | None, typer.Option("--map", help="FIELD=COLUMN, repeatable, e.g. --map id=sku.")
     ] = None,
     map_file: Annotated[Path | None, typer.Option(help="TOML or JSON file with the column mapping.")] = None,
+    task: Annotated[str, typer.Option(help="Labels only: which question they answer, e.g. department.")] = "",
     strict: Annotated[bool, typer.Option(help="Write nothing at all if any row is bad.")] = False,
     rejects: Annotated[Path | None, typer.Option(help="Where bad rows go (default: HOME/rejects/).")] = None,
     remove_missing: Annotated[
         bool, typer.Option(help="Products only: remove items that the file does not hold.")
     ] = False,
     allow_unknown_items: Annotated[
-        bool, typer.Option(help="Keep events and reviews of items not in the catalogue.")
+        bool, typer.Option(help="Keep events and texts about items not in the catalogue.")
     ] = False,
 ) -> None:
     """Import a file. Good rows are kept, bad rows go to a rejects file with reasons; importing twice changes nothing."""
@@ -99,6 +133,10 @@ def import_(
         extra: dict[str, object] = {"allow_unknown_items": allow_unknown_items}
         if kind == "products":
             extra = {"remove_missing": remove_missing}
+        elif kind == "orders":
+            extra = {}
+        elif kind == "labels":
+            extra = {"labels": _label_set(session, task)}
         options = {"format": format_, "mapping": mapping or None, "strict": strict, "rejects": target, **extra}
         run = partial(_choose(IMPORTS, kind, MEDIA), file, **options)
     store = open_store(session.settings.store_url)
@@ -115,7 +153,7 @@ def import_(
 @app.command()
 def export(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="products, events, reviews or judgements")],
+    kind: Annotated[str, typer.Argument(help="products, events, reviews, texts or judgements")],
     file: Annotated[Path, typer.Argument(help="Where to write.")],
     format_: Annotated[
         str, typer.Option("--format", help="csv, tsv, jsonl, parquet, xml (products); by the file's ending when empty")
@@ -143,6 +181,12 @@ def _import_media(session: Session, source: Path, rejects: Path, strict: bool, s
         strict=strict,
         hosts=session.settings.fetch.listed,
     )
+
+
+def _label_set(session: Session, task: str) -> LabelSet:
+    if not task:
+        raise InputError("Labels answer a question.", where="--task", cure="Name it, e.g. --task department.")
+    return domain_of(session.settings.home).label_set(task)
 
 
 def _show(session: Session, report: ImportReport) -> None:
@@ -180,9 +224,9 @@ def _pair(text: str) -> tuple[str, str]:
     return field, column
 
 
-def _settings_template(name: str) -> str:
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    lines = ["# Every setting with its default; uncomment what you change. See docs/settings.md.", f'name = "{quoted}"']
+def _settings_template(name: str, changed: Mapping[str, Any]) -> str:
+    """Every setting as a remark with its default; those that a domain changes stand as they are to be."""
+    lines = ["# Every setting with its default; uncomment what you change. See docs/settings.md.", f"name = {_toml(name)}"]
     section = ""
     for dotted, _, default, text in describe():
         part, _, key = dotted.rpartition(".")
@@ -191,6 +235,13 @@ def _settings_template(name: str) -> str:
         if part != section:
             section = part
             lines += ["", f"[{section}]"]
-        value = f'"{default}"' if isinstance(default, str) else str(default).lower()
-        lines += [f"# {text}", f"# {key} = {value}"]
+        value = f"{key} = {_toml(changed[dotted])}" if dotted in changed else f"# {key} = {_toml(default)}"
+        lines += [f"# {text}", value]
     return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}"'
+    return str(value).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.uplift import TASK, Uplift, chosen
 from shopkeeper.recipes.campaign_trial import customers_at, read_trial
 from shopkeeper.recipes.uplift import train_uplift
-from shopkeeper.records import now
+from shopkeeper.records import Customer, now
 from shopkeeper.store.database import open_store
 
 uplift = typer.Typer(no_args_is_help=True, help="Who is persuaded by a coupon, an e-mail or an ad, and whom to treat.")
@@ -92,9 +93,17 @@ def who(
     cost: Annotated[float, typer.Option(help="What treating one customer costs.", min=0.0)] = 0.0,
     benefit: Annotated[float, typer.Option(help="What one unit of the outcome is worth.")] = 1.0,
     out: Annotated[Path, typer.Option(help="CSV to write: the columns given, gain and treat.")] = Path("who.csv"),
+    mark: Annotated[
+        str,
+        typer.Option(
+            help="Without a file: also write it down as this attribute of the customers, treat or leave, for the segments of campaigns and rules."
+        ),
+    ] = "",
 ) -> None:
     """Choose the customers whom treatment changes most, and only those for whom it is worth its cost."""
     session: Session = context.obj
+    if mark and file is not None:
+        raise typer.BadParameter("only customers of the log can be marked; leave the file out", param_hint="--mark")
     bundle = Registry(session.settings.bundles).live(TASK)
     if bundle is None:
         raise NotFoundError(
@@ -105,6 +114,8 @@ def who(
     gain = model.gain(customers)
     treat = chosen(gain, share=share, cost=cost, benefit=benefit, seed=session.settings.compute.seed)
     shown.with_columns(pl.Series("gain", gain), pl.Series("treat", treat)).write_csv(out)
+    if mark:
+        _mark(session, mark, shown["customer"].to_list(), treat)
     expected = float(gain[treat].sum())
     session.output.say(
         f"{int(treat.sum()):,} of {len(treat):,} customers are to be treated; that is expected to gain {expected:,.1f} in"
@@ -127,6 +138,18 @@ def _customers(session: Session) -> tuple[pl.DataFrame, pl.DataFrame]:
         people = sorted(set(store.events.frame()["customer"].to_list()) - {""})
         table = customers_at(store, people, np.full(len(people), now().timestamp()))
     return pl.DataFrame({"customer": people}, schema={"customer": pl.String}), table
+
+
+def _mark(session: Session, attribute: str, people: list[str], treat: NDArray[np.bool_]) -> None:
+    """Write ``treat`` or ``leave`` into an attribute of customers, beside their others."""
+    with open_store(session.settings.store_url) as store:
+        known = store.customers.get(people)
+        store.customers.put(
+            replace(one, attributes={**one.attributes, attribute: "treat" if chosen_ else "leave"})
+            for one, chosen_ in zip((known.get(who) or Customer(id=who) for who in people), treat.tolist(), strict=True)
+        )
+        told = {"attribute": attribute, "treat": int(treat.sum()), "leave": int((~treat).sum())}
+        store.audit.record("uplift", actor="cli", detail=told)
 
 
 def _read(file: Path) -> pl.DataFrame:

@@ -5,15 +5,19 @@ from shopkeeper.store.feeds.exporting import (
     export_judgements,
     export_products,
     export_reviews,
+    export_texts,
     item_cells,
 )
 from shopkeeper.store.feeds.importing import (
     import_events,
     import_judgements,
+    import_orders,
     import_products,
     import_reviews,
+    import_texts,
     read_products,
 )
+from shopkeeper.store.feeds.labels import import_labels
 from shopkeeper.store.feeds.lexicon import read_lexicon
 from shopkeeper.store.feeds.mapping import ColumnMapping, guess_mapping, load_mapping, parse_mapping
 from shopkeeper.store.feeds.media import URLS, import_media
@@ -28,12 +32,16 @@ __all__ = [
     "export_judgements",
     "export_products",
     "export_reviews",
+    "export_texts",
     "guess_mapping",
     "import_events",
     "import_judgements",
+    "import_labels",
     "import_media",
+    "import_orders",
     "import_products",
     "import_reviews",
+    "import_texts",
     "item_cells",
     "load_mapping",
     "parse_mapping",

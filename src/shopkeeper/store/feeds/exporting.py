@@ -43,6 +43,7 @@ _REVIEW: Mapping[str, pl.DataType] = {
     "id": pl.String(), "item": pl.String(), "customer": pl.String(), "author": pl.String(), "time": pl.String(),
     "rating": pl.Float64(), "title": pl.String(), "text": pl.String(), "thread": pl.String(), "language": pl.String(),
 }  # fmt: skip
+_TEXT: Mapping[str, pl.DataType] = {"kind": pl.String(), **_REVIEW, "source": pl.String()}
 _JUDGEMENT: Mapping[str, pl.DataType] = {
     "query": pl.String(), "item": pl.String(), "grade": pl.Float64(), "rater": pl.String(),
 }  # fmt: skip
@@ -78,6 +79,12 @@ def export_reviews(store: Store, path: Path, format: ExportFormat | str = "csv")
     """Write the reviews, ordered by id; arguments, result and errors as for `export_events`."""
     reviews = progress.track(store.words.scan([PassageKind.REVIEW]), "export reviews", unit="rows")
     return _export(reviews, _review_cells, _REVIEW, path, format)
+
+
+def export_texts(store: Store, path: Path, format: ExportFormat | str = "csv") -> int:  # noqa: A002
+    """Write all texts, reviews as well, ordered by id; arguments, result and errors as for `export_events`."""
+    texts = progress.track(store.words.scan(), "export texts", store.words.count(), "rows")
+    return _export(texts, _text_cells, _TEXT, path, format)
 
 
 def export_judgements(store: Store, path: Path, format: ExportFormat | str = "csv") -> int:  # noqa: A002
@@ -132,6 +139,11 @@ def _event_cells(event: Event) -> Cells:
 def _review_cells(review: Passage) -> Cells:
     cells: Cells = {name: getattr(review, name) for name in _REVIEW}
     return cells | {"time": _iso(review.time)}
+
+
+def _text_cells(passage: Passage) -> Cells:
+    cells: Cells = {name: getattr(passage, name) for name in _TEXT}
+    return cells | {"kind": passage.kind.value, "time": _iso(passage.time)}
 
 
 def _judgement_cells(judgement: Judgement) -> Cells:

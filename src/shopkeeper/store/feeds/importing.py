@@ -1,4 +1,4 @@
-"""Files into the store: products, events, reviews, judgements.
+"""Files into the store: products, events, reviews and other texts, orders, judgements.
 
 Bad rows go to the rejects file and good ones into the store, batch by batch; the same file again changes nothing.
 """
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from shopkeeper import progress
-from shopkeeper.records import Item
+from shopkeeper.records import Item, PassageKind
+from shopkeeper.store.database import SqlStore
 from shopkeeper.store.feeds.formats import Opened, open_file
 from shopkeeper.store.feeds.intake import (
     EventIntake,
@@ -20,7 +21,8 @@ from shopkeeper.store.feeds.intake import (
     ItemIntake,
     JudgementIntake,
     Numbered,
-    ReviewIntake,
+    OrderIntake,
+    TextIntake,
     total,
     write_batch,
 )  # fmt: skip
@@ -128,10 +130,50 @@ def import_reviews(
 ) -> ImportReport:
     """Import reviews from CSV, TSV, JSONL or Parquet; arguments and errors as for `import_events`."""
 
-    def intake(settled: ColumnMapping) -> ReviewIntake:
-        return ReviewIntake(store, settled, allow_unknown=allow_unknown_items)
+    def intake(settled: ColumnMapping) -> TextIntake:
+        return TextIntake(store, settled, PassageKind.REVIEW, allow_unknown=allow_unknown_items)
 
     return _Run(path, "reviews", intake, rejects, format, mapping, cell_limit).report(strict=strict)
+
+
+def import_texts(
+    path: Path,
+    store: Store,
+    *,
+    rejects: Path,
+    format: str = "auto",  # noqa: A002
+    mapping: Said = None,
+    strict: bool = False,
+    allow_unknown_items: bool = False,
+    cell_limit: int = CELL_LIMIT,
+) -> ImportReport:
+    """Import FAQ, policies, dialogues, posts, questions: a column or constant ``kind`` says what a row is.
+
+    Arguments and errors as for `import_events`.
+    """
+
+    def intake(settled: ColumnMapping) -> TextIntake:
+        return TextIntake(store, settled, None, allow_unknown=allow_unknown_items)
+
+    return _Run(path, "texts", intake, rejects, format, mapping, cell_limit).report(strict=strict)
+
+
+def import_orders(
+    path: Path,
+    store: SqlStore,
+    *,
+    rejects: Path,
+    format: str = "auto",  # noqa: A002
+    mapping: Said = None,
+    strict: bool = False,
+    cell_limit: int = CELL_LIMIT,
+) -> ImportReport:
+    """Import orders from CSV, TSV, JSONL or Parquet, one row an order; arguments and errors as for `import_events`."""
+
+    def intake(settled: ColumnMapping) -> OrderIntake:
+        return OrderIntake(store.orders, settled)
+
+    return _Run(path, "orders", intake, rejects, format, mapping, cell_limit).report(strict=strict)
 
 
 def import_judgements(
@@ -177,6 +219,21 @@ def read_products(
                     continue
                 if isinstance(item, Item):
                     yield item
+
+
+def run_import(
+    path: Path,
+    kind: Kind,
+    intake: Callable[[ColumnMapping], Intake[R]],
+    *,
+    rejects: Path,
+    format: str = "auto",  # noqa: A002
+    mapping: Said = None,
+    strict: bool = False,
+    cell_limit: int = CELL_LIMIT,
+) -> ImportReport:
+    """Import a file of records of any kind through their intake; the other arguments and errors as for `import_events`."""
+    return _Run(path, kind, intake, rejects, format, mapping, cell_limit).report(strict=strict)
 
 
 class _Run(Generic[R]):

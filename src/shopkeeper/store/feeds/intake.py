@@ -1,4 +1,4 @@
-"""Four kinds of records on their way into the store: parsed, checked against the catalogue, written in batches."""
+"""Records of all kinds on their way into the store: parsed, checked against the catalogue, written in batches."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from shopkeeper.errors import InputError
-from shopkeeper.records import Event, Impression, Item, Judgement, Passage
+from shopkeeper.records import Event, Impression, Item, Judgement, Passage, PassageKind
 from shopkeeper.store.feeds.behaviour import SHOWN, EventParser
 from shopkeeper.store.feeds.items import ItemParser, Removal
 from shopkeeper.store.feeds.mapping import ColumnMapping
+from shopkeeper.store.feeds.orders import OrderParser
 from shopkeeper.store.feeds.rejects import Reject
-from shopkeeper.store.feeds.words import JudgementParser, ReviewParser
+from shopkeeper.store.feeds.words import JudgementParser, TextParser
+from shopkeeper.store.orders import Order, SqlOrders
 from shopkeeper.store.protocols import Catalogue, Changes, Store
 
 R = TypeVar("R")
@@ -136,30 +138,46 @@ class EventIntake:
         return replace(event, impression=part)
 
 
-class ReviewIntake:
-    """Reviews into the store's words."""
+class TextIntake:
+    """Reviews, or texts of the `kind` that each row names, into the store's words."""
 
-    def __init__(self, store: Store, mapping: ColumnMapping, *, allow_unknown: bool) -> None:
-        self.parser: Parser[Passage | Removal] = ReviewParser(mapping)
+    def __init__(self, store: Store, mapping: ColumnMapping, kind: PassageKind | None, *, allow_unknown: bool) -> None:
+        self.parser: Parser[Passage | Removal] = TextParser(mapping, kind)
         self._words = store.words
         self._known = KnownItems(store.catalogue, allow_unknown=allow_unknown)
 
     def check(self, batch: Sequence[Numbered[Passage | Removal]], refuse: Refuse) -> list[Numbered[Passage | Removal]]:
         """Those about known items, or about none."""
-        self._known.learn(review.item for _, review in batch if isinstance(review, Passage))
+        self._known.learn(text.item for _, text in batch if isinstance(text, Passage))
         good: list[Numbered[Passage | Removal]] = []
-        for number, review in batch:
-            if isinstance(review, Passage) and review.item not in self._known:
-                refuse(number, Reject("unknown item", "item", review.item))
+        for number, text in batch:
+            if isinstance(text, Passage) and text.item not in self._known:
+                refuse(number, Reject("unknown item", "item", text.item))
             else:
-                good.append((number, review))
+                good.append((number, text))
         return good
 
     def write(self, batch: Sequence[Passage | Removal]) -> Changes:
-        """Put reviews, remove what is marked as deleted."""
-        put = self._words.put([review for review in batch if isinstance(review, Passage)])
-        gone = [review.id for review in batch if isinstance(review, Removal)]
+        """Put texts, remove what is marked as deleted."""
+        put = self._words.put([text for text in batch if isinstance(text, Passage)])
+        gone = [text.id for text in batch if isinstance(text, Removal)]
         return total(put, self._words.remove(gone)) if gone else put
+
+
+class OrderIntake:
+    """Orders into the store."""
+
+    def __init__(self, orders: SqlOrders, mapping: ColumnMapping) -> None:
+        self.parser: Parser[Order] = OrderParser(mapping)
+        self._orders = orders
+
+    def check(self, batch: Sequence[Numbered[Order]], refuse: Refuse) -> list[Numbered[Order]]:  # noqa: ARG002
+        """All of them: what an order holds may have left the catalogue."""
+        return list(batch)
+
+    def write(self, batch: Sequence[Order]) -> Changes:
+        """Put orders."""
+        return self._orders.put(batch)
 
 
 class JudgementIntake:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-Kind = Literal["products", "events", "reviews", "judgements", "triples"]
+Kind = Literal["products", "events", "reviews", "texts", "orders", "judgements", "labels", "triples"]
 
 PRODUCTS: Mapping[str, str] = {
     "id": "id itemid productid goodsid offerid articleid skuid asin handle 商品id 产品id 宝贝id 商品编号 商品编码 产品编号 编号 货号 sku code itemcode productcode",
@@ -66,6 +66,30 @@ REVIEWS: Mapping[str, str] = {
     "deleted": "deleted isdeleted removed 删除 是否删除",
 }  # fmt: skip
 
+TEXTS: Mapping[str, str] = {
+    **REVIEWS,
+    "text": f"{REVIEWS['text']} answer post reply 回答 答案 答复 帖子",
+    "title": f"{REVIEWS['title']} question 问题 提问",
+    "kind": "kind type passagekind 类型 种类",
+    "source": "source channel site platform feed 来源 渠道 平台 网站",
+    "thread": f"{REVIEWS['thread']} conversation conversationid 对话id 对话",
+}  # fmt: skip
+
+ORDERS: Mapping[str, str] = {
+    "id": "id order orderid ordernumber orderno number 订单号 订单编号 订单id 单号",
+    "customer": EVENTS["customer"],
+    "placed": "placed time createdat created orderdate date purchasedat 下单时间 创建时间 时间 日期",
+    "status": "status state orderstatus fulfillmentstatus 状态 订单状态",
+    "lines": "lines items item itemid products product productid sku skus lineitems 商品 商品id 明细 商品明细",
+    "total": "total amount value ordertotal totalprice 总价 总额 金额 实付",
+    "currency": PRODUCTS["currency"],
+    "carrier": "carrier courier shippingcompany shippingcarrier 快递公司 物流公司 承运商",
+    "tracking": "tracking trackingnumber trackingno waybill 快递单号 运单号 物流单号",
+    "due": "due eta expected expecteddelivery deliverydate estimateddelivery 预计送达 预计到达",
+    "delivered": "delivered deliveredat receivedat 送达时间 签收时间",
+    "address": "address shippingaddress deliveryaddress 地址 收货地址",
+}  # fmt: skip
+
 JUDGEMENTS: Mapping[str, str] = {
     "query": "query searchterm searchquery keyword keywords q qid queryid 查询 搜索词 查询词 关键词",
     "item": "item itemid product productid docid documentid doc asin sku 商品id 产品id 商品 文档id",
@@ -73,11 +97,24 @@ JUDGEMENTS: Mapping[str, str] = {
     "rater": "rater raterid annotator judge assessor user userid 评审 标注人 标注员",
 }  # fmt: skip
 
+LABELS: Mapping[str, str] = {
+    "id": "id messageid questionid caseid ticketid 编号 留言编号 问题id",
+    "title": "title subject headline topic summary 标题 主题 留言主题",
+    "text": "text question ask detail details body content message description 内容 正文 问题 提问 详情 留言详情",
+    "label": "label class category department office theme tag 标签 类别 分类 科室 部门 一级标签",
+    "reply": "reply answer response 答复 回复 答复意见",
+    "time": "time timestamp date createdat datetime 时间 留言时间 日期",
+    "customer": "customer customerid user userid patient citizen 用户id 用户 留言用户 患者",
+}  # fmt: skip
+
 SEVERAL: Mapping[Kind, frozenset[str]] = {
     "products": frozenset({"codes", "images", "category"}),
     "events": frozenset(),
     "reviews": frozenset(),
+    "texts": frozenset(),
+    "orders": frozenset(),
     "judgements": frozenset(),
+    "labels": frozenset(),
 }
 """Fields that take several columns."""
 
@@ -88,11 +125,22 @@ REQUIRED: Mapping[Kind, tuple[str, ...]] = {
     "products": ("id", "title"),
     "events": ("time", "kind"),
     "reviews": ("text",),
+    "texts": ("kind", "text"),
+    "orders": ("id", "customer", "placed"),
     "judgements": ("query", "item", "grade"),
+    "labels": ("text",),
 }
 
 
 def fields(kind: Kind) -> Mapping[str, tuple[str, ...]]:
     """Field to the names that shops give it, best first."""
-    tables = {"products": PRODUCTS, "events": EVENTS, "reviews": REVIEWS, "judgements": JUDGEMENTS}
+    tables = {
+        "products": PRODUCTS,
+        "events": EVENTS,
+        "reviews": REVIEWS,
+        "texts": TEXTS,
+        "orders": ORDERS,
+        "judgements": JUDGEMENTS,
+        "labels": LABELS,
+    }
     return {field: tuple(name.casefold() for name in names.split()) for field, names in tables[kind].items()}

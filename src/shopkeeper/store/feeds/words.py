@@ -1,4 +1,4 @@
-"""Rows to reviews and to search judgements."""
+"""Rows to reviews and other texts, and to search judgements."""
 
 from __future__ import annotations
 
@@ -21,18 +21,31 @@ _GRADES = {
     "i": 0.0, "irrelevant": 0.0, "relevant": 3.0, "完全相关": 3.0, "相关": 2.0, "弱相关": 1.0, "不相关": 0.0,
 }  # fmt: skip
 _BEST_GRADE = 3.0
+_KINDS = {
+    PassageKind.REVIEW: "review 评论 评价",
+    PassageKind.QUESTION: "question 问题 提问",
+    PassageKind.DIALOGUE: "dialogue dialog conversation chat 对话 客服对话",
+    PassageKind.POST: "post news tweet article 帖子 新闻 动态",
+    PassageKind.FAQ: "faq 常见问题",
+    PassageKind.POLICY: "policy terms 政策 规则 条款",
+}
+_KIND = {name: kind for kind, names in _KINDS.items() for name in names.split()}
 
 
-class ReviewParser:
-    """Makes a review (`Passage`) of a row; ids are hashed from the words where the file has none.
+class TextParser:
+    """Makes a `Passage` of a row; ids are hashed from the words where the file has none.
 
     Args:
         mapping: Which column holds what; other columns are dropped.
+        kind: What all rows are; None where a column says it.
     """
 
-    def __init__(self, mapping: ColumnMapping) -> None:
+    def __init__(self, mapping: ColumnMapping, kind: PassageKind | None = PassageKind.REVIEW) -> None:
         cells = Cells(mapping)
         order = mapping.dates
+        self._kind = kind
+        self._kind_column = cells.column("kind")
+        self._said = cells.text("kind", values.token)
         self._text_column = cells.column("text")
         self.identify: Read[str] = cells.text("id", values.token)
         self._id = cells.identifier("id")
@@ -41,7 +54,7 @@ class ReviewParser:
         self._time = cells.parsed("time", lambda value: when(value, order), "unparsable date")
         self._rating = cells.parsed("rating", _stars, "unparsable rating")
         self._texts = [(name, cells.identifier(name)) for name in ("item", "customer", "thread")]
-        self._texts += [(name, cells.text(name, values.line)) for name in ("title", "author")]
+        self._texts += [(name, cells.text(name, values.line)) for name in ("title", "author", "source")]
         self._language = cells.text("language", values.token) if cells.has("language") else None
         self._seen: dict[str, int] = {}
 
@@ -49,7 +62,7 @@ class ReviewParser:
         """Parse one row.
 
         Raises:
-            Reject: The row is not a review; says which column is at fault.
+            Reject: The row is not such a text; says which column is at fault.
         """
         identifier = self._id(row)
         if identifier and self._deleted(row):
@@ -57,11 +70,16 @@ class ReviewParser:
         text = self._text(row)
         if not text:
             raise Reject("no text", self._text_column)
+        kind = self._kind or _KIND.get(self._said(row).casefold())
+        if kind is None:
+            raise Reject("no such kind of text", self._kind_column, self._said(row))
         time, rating = self._time(row), self._rating(row)
         texts = {name: read(row) for name, read in self._texts}
+        # without an empty source: ids stay what they were before sources were kept
+        told = [value for name, value in texts.items() if value or name != "source"]
         return Passage(
-            id=identifier or self._hash((text, time, rating, *texts.values())),
-            kind=PassageKind.REVIEW,
+            id=identifier or self._hash((text, time, rating, *told)),
+            kind=kind,
             text=text,
             time=time,
             rating=rating,
