@@ -58,6 +58,7 @@ BENCHES = {
     "pictures": "bench.pictures",
     "pictures-cold": "bench.pictures_cold",
     "pictures-clips": "bench.pictures_clips",
+    "domains": "bench.domains",
     "latency": "bench.latency",
     "store": "bench.store",
 }

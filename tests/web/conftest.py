@@ -13,7 +13,7 @@ import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 from toyshop import toy_store
-from web_goods import GOODS, HOSTILE, RULES
+from web_goods import GOODS, HOSTILE, POLICIES, RULES, open_orders
 
 from shopkeeper import settings as settings_module
 from shopkeeper.tasks.shop import Shop, open_shop
@@ -30,6 +30,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     store = toy_store(home)
     store.catalogue.put([HOSTILE, *GOODS])
     store.rules.put(RULES, actor="toy")
+    store.words.put(POLICIES)
+    store.orders.put(open_orders())
     store.close()
     (home / "media" / "toys").mkdir(parents=True)
     Image.new("RGB", (8, 8), "red").save(home / "media" / "toys" / "red 1.png")

@@ -1,7 +1,10 @@
 """A product that tries everything a title can try, variants, and rules of a merchandiser."""
 
-from shopkeeper.records import Item
+from datetime import timedelta
+
+from shopkeeper.records import Item, Passage, PassageKind, now
 from shopkeeper.store.merchandising import Banner, Rule, Then, When
+from shopkeeper.store.orders import Order, OrderLine, OrderStatus
 
 HOSTILE = Item(
     id='<b>"&/?#',
@@ -53,3 +56,30 @@ RULES = [
     Rule(id="round", name="Round", when=When(exact=("roundabout",)), then=Then(redirect="/search?q=roundabout")),
     Rule(id="cans", name="Cans", when=When(exact=("brain cans",)), then=Then(query="wireless headphones")),
 ]
+
+POLICIES = [
+    Passage(
+        id="policy-returns",
+        kind=PassageKind.POLICY,
+        title="Returns",
+        text="You can return any item within 30 days of delivery. The return is free of charge.",
+        language="en",
+    ),
+    Passage(
+        id="policy-returns-zh",
+        kind=PassageKind.POLICY,
+        title="退货",
+        text="收到商品后 30 天内可以退货，退货免运费。",
+        language="zh",
+    ),
+]
+
+
+def open_orders() -> list[Order]:
+    """An order for each of some customers, placed an hour ago."""
+    line = OrderLine(item="garden-04", quantity=1, price=12.0)
+    placed = now() - timedelta(hours=1)
+    return [
+        Order(id=f"B20{number:02d}", customer=f"c{number:02d}", placed=placed, status=OrderStatus.PLACED, lines=(line,))
+        for number in (10, 12, 14, 16, 18)
+    ]

@@ -226,7 +226,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _settings_template(name: str, changed: Mapping[str, Any]) -> str:
     """Every setting as a remark with its default; those that a domain changes stand as they are to be."""
-    lines = ["# Every setting with its default; uncomment what you change. See docs/settings.md.", f"name = {_toml(name)}"]
+    lines = [
+        "# Every setting with its default; uncomment what you change. See docs/settings.md.",
+        f"name = {_toml(name)}",
+    ]
     section = ""
     for dotted, _, default, text in describe():
         part, _, key = dotted.rpartition(".")

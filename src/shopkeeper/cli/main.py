@@ -48,6 +48,9 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "pictures": ("pictures", "look"),
     "mailing": ("mail",),
     "policy": ("policy",),
+    "ask": ("ask", "desk"),
+    "mcp": ("mcp",),
+    "classify": ("classify", "hot"),
 }
 """Which module registers which commands."""
 

@@ -14,7 +14,9 @@ from shopkeeper import progress
 from shopkeeper.errors import InputError
 from shopkeeper.practice.behaviour import Behaviour
 from shopkeeper.practice.clips import film_all
+from shopkeeper.practice.dialogues import house_words
 from shopkeeper.practice.goods import Ints, make_goods, opaque
+from shopkeeper.practice.orders import orders_of
 from shopkeeper.practice.people import Tastes, make_tastes, make_world
 from shopkeeper.practice.pictures import draw_all
 from shopkeeper.practice.queries import Grader, Query, phrase
@@ -23,7 +25,8 @@ from shopkeeper.practice.truth import EvaluationQuery, Truth
 from shopkeeper.practice.vocabulary import LANGUAGES, Vocabulary, vocabulary
 from shopkeeper.practice.wording import items_of
 from shopkeeper.records import Customer, Event, Item, Judgement, Passage, PassageKind
-from shopkeeper.store.protocols import Store
+from shopkeeper.store.database import SqlStore
+from shopkeeper.store.orders import Order
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 TRAIN_SHARE = 0.8
@@ -42,6 +45,7 @@ class Practice:
     events: tuple[Event, ...]
     passages: tuple[Passage, ...]
     judgements: tuple[Judgement, ...]
+    orders: tuple[Order, ...]
     truth: Truth
     seed: int
 
@@ -79,15 +83,16 @@ def build(seed: int = 7, *, products: int = 3200, customers: int = 2000, days: i
         items=items,
         customers=_customers(tastes),
         events=tuple(log.events),
-        passages=(*log.passages, *_faq(words)),
+        passages=(*log.passages, *_faq(words), *house_words(START)),
         judgements=_judgements(words, behaviour, truth, seed),
+        orders=orders_of(log.events, START + timedelta(days=days), seed),
         truth=truth,
         seed=seed,
     )
 
 
-def write(practice: Practice, store: Store, media: Path) -> None:
-    """Fill a store with the shop and draw its pictures and clips under ``media/practice``. The truth stays out.
+def write(practice: Practice, store: SqlStore, media: Path | None) -> None:
+    """Fill a store with the shop and draw its pictures and clips under ``media/practice``, or none. The truth stays out.
 
     Doing it twice changes nothing the second time.
     """
@@ -97,10 +102,13 @@ def write(practice: Practice, store: Store, media: Path) -> None:
     store.customers.put(practice.customers)
     store.words.put(practice.passages)
     store.labels.put(practice.judgements)
+    store.orders.put(practice.orders)
     with progress.span("practice: events", len(practice.events), "events") as span:
         for batch in _batches(practice.events, 2000):
             store.events.append(batch)
             span.advance(len(batch))
+    if media is None:
+        return
     words, goods = vocabulary(), practice.truth.behaviour.goods
     draw_all(words, goods, media, practice.seed)
     film_all(words, goods, media, practice.seed)

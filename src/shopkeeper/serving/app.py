@@ -8,31 +8,56 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.routing import Route
 
 from shopkeeper import __version__
 from shopkeeper.serving import (
     advertising,
     analytics,
     api,
+    assist,
+    chat_completions,
+    classify,
     guard,
+    helpdesk,
     image_search,
     intake,
     merchandising,
     operations,
+    orders,
     problems,
     profiles,
 )
 from shopkeeper.serving.auth import Keys
+from shopkeeper.serving.chat_completions import Histories
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.edge import Edge
 from shopkeeper.serving.gate import Gate
+from shopkeeper.serving.mcp_server import PATH, McpEndpoint
 from shopkeeper.serving.replies import ProblemOut
 from shopkeeper.serving.schemas import EventIn
+from shopkeeper.serving.talk import Talk
 from shopkeeper.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
     from shopkeeper.tasks.shop import Shop
 
+_PARTS = (
+    api,
+    image_search,
+    intake,
+    operations,
+    analytics,
+    merchandising,
+    advertising,
+    profiles,
+    guard,
+    classify,
+    assist,
+    chat_completions,
+    helpdesk,
+    orders,
+)
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -44,14 +69,19 @@ def create_app(shop: Shop, *, keys: Keys | None) -> FastAPI:
         keys: Who may call; None lets everybody in.
 
     Returns:
-        An application whose `state` holds `desk` and `gate`.
+        An application whose `state` holds `desk`, `gate`, `talk` and `histories`.
     """
     metrics = Metrics()
     desk = Desk(shop, metrics)
+    gate = Gate(keys, shop.settings.serve.rate_per_second, metrics)
+    talk = Talk(desk)
+    tools = McpEndpoint(shop, gate)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with tools.running():
+            yield
+        talk.close()
         desk.close()
 
     app = FastAPI(
@@ -63,9 +93,12 @@ def create_app(shop: Shop, *, keys: Keys | None) -> FastAPI:
         openapi_url="/v1/openapi.json",
     )
     app.state.desk = desk
-    app.state.gate = Gate(keys, shop.settings.serve.rate_per_second, metrics)
-    for part in (api, image_search, intake, operations, analytics, merchandising, advertising, profiles, guard):
+    app.state.gate = gate
+    app.state.talk = talk
+    app.state.histories = Histories()
+    for part in _PARTS:
         app.include_router(part.router)
+    app.router.routes.append(Route(PATH, tools, include_in_schema=False))
     problems.install(app)
     app.add_middleware(Edge, metrics=metrics, body_limit=shop.settings.serve.body_limit)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

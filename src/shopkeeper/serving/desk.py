@@ -15,6 +15,7 @@ from shopkeeper.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
     from shopkeeper.tasks.answers import SearchAnswer
+    from shopkeeper.tasks.assist_turns import Reply
     from shopkeeper.tasks.shelves import HomeShelf
     from shopkeeper.tasks.shop import Shop
 
@@ -68,6 +69,16 @@ class Desk:
         for shelf in page:
             self._answered("home", shelf.answer)
         return page
+
+    def replied(self, reply: Reply) -> None:
+        """Note what a reply of the assistant recommends as shown; its clicks come back under the reply's id."""
+        turn = reply.turn
+        asked = Request(id=reply.id, customer=turn.customer, session=turn.session, surface="assist")
+        hits = reply.hits
+        answer = Answer(request=asked, hits=hits, total=len(hits), model=reply.model, seconds=reply.seconds)
+        self.metrics.answers.labels("assist").observe(reply.seconds)
+        if self._impressions and hits:
+            self._impressions.add(answer)
 
     def record(self, events: Sequence[Event]) -> int:
         """Write events; they are on disk when this returns. Returns how many were new."""

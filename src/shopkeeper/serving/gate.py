@@ -8,7 +8,7 @@ from fastapi import Depends, Request, params
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
-from shopkeeper.serving.auth import Keys, Limiter, Scope
+from shopkeeper.serving.auth import Key, Keys, Limiter, Scope
 from shopkeeper.serving.telemetry import Metrics
 
 _documented = HTTPBearer(auto_error=False, description="An API key: `shopkeeper keys create`")
@@ -41,6 +41,7 @@ class Gate:
         if wait > 0:
             self._metrics.refused.labels("rate").inc()
             raise HTTPException(429, "Too many requests with this key.", {"Retry-After": str(math.ceil(wait))})
+        request.state.key = key
         request.state.actor = f"{key.name} ({key.id})"
 
 
@@ -52,6 +53,18 @@ def needs(scope: Scope) -> list[params.Depends]:
         gate.check(request, scope)
 
     return [Depends(check), Depends(_documented)]
+
+
+def covers(request: Request, scope: Scope) -> bool:
+    """Does the key that a request came with cover a further scope? Where no keys are needed, everybody's does."""
+    key: Key | None = getattr(request.state, "key", None)
+    return key is None or key.may(scope)
+
+
+def require(request: Request, scope: Scope) -> None:
+    """Refuse a request with 403 whose content needs a further scope than its address."""
+    if not covers(request, scope):
+        raise HTTPException(403, f"This needs a key with the scope '{scope}'.")
 
 
 def actor_of(request: Request) -> str:

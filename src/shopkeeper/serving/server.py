@@ -54,6 +54,8 @@ def _warm(shop: Shop) -> None:
     for query in _FIRST:
         shop.search(Request(query=query, limit=1))
     shop.recommend(Request(limit=1))
+    if shop.settings.assist.enabled:
+        _ = shop.assistant  # opens it
 
 
 @contextmanager

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 
+from shopkeeper.compute.cores import threads
+from shopkeeper.domains import domain_of
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models.pictures import open_picture, squared
 from shopkeeper.models.registry import Registry
@@ -34,8 +36,13 @@ from shopkeeper.tasks.ad_answers import AdAnswer
 from shopkeeper.tasks.ad_spend import AdSpend
 from shopkeeper.tasks.advertise import advertising
 from shopkeeper.tasks.answers import SearchAnswer
+from shopkeeper.tasks.assist import AssistTask
+from shopkeeper.tasks.assist_opening import open_assist
+from shopkeeper.tasks.assist_turns import Reply, Turn
 from shopkeeper.tasks.catalogue_doubt import Doubt as ItemDoubt
 from shopkeeper.tasks.catalogue_likeness import bare
+from shopkeeper.tasks.classify import ClassifyTask
+from shopkeeper.tasks.conversations import Conversations
 from shopkeeper.tasks.floor import Floor, build_floor
 from shopkeeper.tasks.guard import GuardTask, open_guard
 from shopkeeper.tasks.interests import Mutes
@@ -61,6 +68,7 @@ class Shop:
     def __init__(self, settings: Settings, store: SqlStore) -> None:
         self.settings = settings
         self.store = store
+        self.domain = domain_of(settings.home)
         self.registry = Registry(settings.bundles)
         self._writing = threading.RLock()
         self._writer = GroupWriter(store.events)
@@ -75,6 +83,8 @@ class Shop:
         self._mutes = Mutes()
         self._mutes.note(event for _, event in store.events.scan(kinds=[EventKind.DISMISS]))
         self._guard: GuardTask | None = None
+        self._assistant: AssistTask | None = None
+        self.conversations = Conversations(store)
         self._floor = self._build()
 
     @property
@@ -191,6 +201,27 @@ class Shop:
                 self._guard = open_guard(self.store, self.registry, floor.shelf, floor.encoders.passage.encode)
             return self._guard
 
+    @property
+    def classify(self) -> ClassifyTask:
+        """Sorts texts by the live classifiers, under the limits of the shop's domain."""
+        return self._classify
+
+    @property
+    def assistant(self) -> AssistTask:
+        """Answers customers; opened when first asked for, from the shop's words as they are then."""
+        with self._writing:
+            if self._assistant is None:
+                self._assistant = open_assist(self._floor, self.store, self.registry)
+            return self._assistant
+
+    def assist(self, turn: Turn) -> Reply:
+        """Answer a customer's turn; see `AssistTask.answer`."""
+        return self.assistant.answer(turn)
+
+    def assist_stream(self, turn: Turn) -> Iterator[str | Reply]:
+        """The same in pieces of text, the whole reply last; see `AssistTask.stream`."""
+        return self.assistant.stream(turn)
+
     def bundle(self, request: Request) -> Answer:
         """What goes with the first of `request.items`; see `RecommendTask.bundle`."""
         return self._floor.recommend.bundle(request)
@@ -248,9 +279,12 @@ class Shop:
             self._mutes.forget(customer)
             self._profiles.forget(customer)
             self._guard = None  # its windows hold the customer's payments
+            if self._assistant is not None:
+                self._assistant.forget(customer)
             self._floor.suggest.forget(customer)
             self.ad_spend.forget(customer)
             self._floor.search.forget()
+            self._classify.forget()
         return count
 
     def refresh(self) -> int:
@@ -263,6 +297,8 @@ class Shop:
             touched = 0
             while (delta := self.store.catalogue.since(floor.catalogue)).version > floor.catalogue:
                 floor.apply(delta.items, delta.removed)
+                if self._assistant is not None:
+                    self._assistant.apply(delta.items, delta.removed)
                 floor.catalogue = delta.version
                 touched += len(delta.items) + len(delta.removed)
             for position, event in self.store.events.scan(floor.seen, kinds=list(STRENGTH)):
@@ -296,7 +332,9 @@ class Shop:
         floor = build_floor(self.settings, self.store, self.registry, self._sessions.recent, bought, self._mutes.of)
         self._ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent)
         self._profiles = profiles(floor, self.registry)
-        self._guard = None
+        self._guard = self._assistant = None
+        count = threads(self.settings.compute)
+        self._classify = ClassifyTask(self.registry, self.store, self.domain, floor.encoders.passage.encode, count)
         return floor
 
     def _purchases(self) -> pl.DataFrame:

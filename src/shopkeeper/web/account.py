@@ -79,7 +79,7 @@ async def erase(request: Request) -> Response:
 def _account(desk: Desk, visit: Visit) -> Response:
     profile = desk.shop.profile(visit.customer, visit.session)
     lines = _lines(desk, visit, profile)
-    t = translator(visit.language)
+    t = translator(visit.language, desk.shop.domain.wording)
     return render(
         "account.html",
         desk,

@@ -151,7 +151,8 @@ def _waiting(desk: Desk, visit: Visit, form: Form, *, begins: bool) -> Response:
 def _done(desk: Desk, visit: Visit, form: Form, said: str) -> Response:
     """Back to the page, or for a script the number of pieces in the basket and what to say."""
     if form["as"] == "json":
-        return Json({"basket": trail(desk, visit).pieces, "said": translator(visit.language)(said)})
+        t = translator(visit.language, desk.shop.domain.wording)
+        return Json({"basket": trail(desk, visit).pieces, "said": t(said)})
     return _back(form)
 
 
@@ -194,7 +195,7 @@ def _bought(desk: Desk, visit: Visit) -> Response:
 
 def _completing(desk: Desk, visit: Visit, bought: Sequence[Item]) -> list[ShelfView]:
     """What completes the dearest of the things bought; where nothing is known to, what goes with all of them."""
-    t = translator(visit.language)
+    t = translator(visit.language, desk.shop.domain.wording)
     shown = [item.id for item in bought]
     made: list[ShelfView] = []
     for item in sorted(bought, key=lambda one: -(one.price or 0.0))[:_COMPLETED]:

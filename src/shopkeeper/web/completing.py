@@ -33,7 +33,7 @@ async def suggest(request: Request) -> Response:
 
 
 def _offered(typed: str, desk: Desk, visit: Visit) -> dict[str, Any]:
-    t = translator(visit.language)
+    t = translator(visit.language, desk.shop.domain.wording)
     found = desk.shop.suggest(typed, customer=visit.customer, most=_LINES)
     groups = [
         {"name": name, "title": t(title), "lines": lines} for name, title, lines in _groups(found, desk, visit) if lines
@@ -43,7 +43,7 @@ def _offered(typed: str, desk: Desk, visit: Visit) -> dict[str, Any]:
 
 
 def _groups(found: Suggestions, desk: Desk, visit: Visit) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-    again = translator(visit.language)("suggest_own")
+    again = translator(visit.language, desk.shop.domain.wording)("suggest_own")
     yield (
         "queries",
         "suggest_queries",

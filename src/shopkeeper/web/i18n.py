@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
+
+from shopkeeper.domains import Wording
+from shopkeeper.web.i18n_assist import ASSIST_TEXTS
 
 LANGUAGES: Final = {"en": "English", "zh": "中文"}
 DEFAULT: Final = "en"
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
+    **ASSIST_TEXTS,
     "skip": ("Skip to the goods", "跳到商品"),
     "search": ("Search", "搜索"),
     "search_hint": ("What are you looking for?", "想找点什么？"),
@@ -207,14 +212,20 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
 Translate = Callable[..., str]
 
 
-def translator(language: str) -> Translate:
-    """`t(key, **values)` for a language of `LANGUAGES`."""
-    place = 1 if language == "zh" else 0
+def translator(language: str, wording: Wording = Wording()) -> Translate:
+    """`t(key, **values)` for a language of `LANGUAGES`, in the words of a shop's domain."""
+    spoken = _spoken(language, wording)
 
     def translate(key: str, **values: object) -> str:
-        return TEXTS[key][place].format(**values)
+        return spoken[key].format(**values)
 
     return translate
+
+
+@lru_cache(maxsize=32)
+def _spoken(language: str, wording: Wording) -> Mapping[str, str]:
+    place = 1 if language == "zh" else 0
+    return {key: wording.say(both[place], language) for key, both in TEXTS.items()}
 
 
 def chosen(asked: str, kept: str, accepted: str) -> str:

@@ -79,7 +79,7 @@ def _home(desk: Desk, visit: Visit) -> Response:
 
 
 def _search(form: Listing, desk: Desk, visit: Visit) -> Response:
-    t = translator(visit.language)
+    t = translator(visit.language, desk.shop.domain.wording)
     size = desk.shop.settings.search.limit
     asked = visit.ask(
         query=form.query,
@@ -149,7 +149,7 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
     with_it = desk.bundle(visit.ask(items=(item.id,), limit=_BUNDLE, surface="product-bundle"))
     filters = Filters(exclude=tuple(hit.item for hit in with_it.hits))
     answer = desk.similar(visit.ask(items=(item.id,), filters=filters, limit=_SHORT, surface="product"))
-    t = translator(visit.language)
+    t = translator(visit.language, desk.shop.domain.wording)
     shelves = [_shelf(desk, visit, answer, "similar", t("similar"))]
     if desk.shop.sees:
         alike = desk.looks_like(visit.ask(items=(item.id,), limit=_SHORT, surface="product-looks"))
@@ -197,7 +197,7 @@ def _looked_at(link: QueryParams, visit: Visit, item: Item) -> list[Event]:
 
 
 def _basket(desk: Desk, visit: Visit) -> Response:
-    t, seen = translator(visit.language), trail(desk, visit)
+    t, seen = translator(visit.language, desk.shop.domain.wording), trail(desk, visit)
     items = items_of(desk, seen.basket)
     lines = [(items[name], pieces) for name, pieces in seen.basket.items() if name in items]
     shelves = []

@@ -35,7 +35,7 @@ class BundleView:
 
 def home_shelves(desk: Desk, page: Sequence[HomeShelf], language: str) -> list[ShelfView]:
     """The shelves of a home page in a language; each has a name of its own."""
-    t = translator(language)
+    t = translator(language, desk.shop.domain.wording)
     made: list[ShelfView] = []
     for shelf in page:
         name = shelf.kind.replace("_", "-")

@@ -15,8 +15,9 @@ from shopkeeper.errors import ShopkeeperError
 from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.problems import problem_of, request_id_of
 from shopkeeper.serving.server import serve
-from shopkeeper.web import account, actions, completing, looking, media, pages, reference
+from shopkeeper.web import account, actions, chat, completing, helpdesk, looking, media, pages, reference
 from shopkeeper.web.route import failed
+from shopkeeper.web.staff import Door
 from shopkeeper.web.view import STATIC
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def create_site(shop: Shop) -> FastAPI:
     """The API and the storefront of a shop, with the keys that its settings ask for."""
     site = create_app(shop, keys=keys_of(shop))
     site.state.pace = actions.pace()
-    for part in (pages, account, actions, completing, looking, media, reference):
+    site.state.door = Door(keys_of(shop))
+    for part in (pages, account, actions, chat, completing, helpdesk, looking, media, reference):
         site.include_router(part.router)
     site.mount("/static", _Static(directory=STATIC))
 

@@ -221,11 +221,12 @@ def render(
         templates()
         .get_template(template)
         .render(
-            t=translator(visit.language),
+            t=translator(visit.language, desk.shop.domain.wording),
             language=visit.language,
             shop_name=settings.name,
             demo=settings.serve.demo,
             sees=desk.shop.sees,
+            assists=settings.assist.enabled,
             customer=visit.customer,
             pieces=trail.pieces,
             steps=[(kind.value, items.get(name), name) for kind, name in steps],

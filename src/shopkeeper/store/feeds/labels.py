@@ -160,8 +160,16 @@ def import_labels(
     def intake(settled: ColumnMapping) -> SortedIntake:
         return SortedIntake(store, settled, labels)
 
-    how = {"rejects": rejects, "format": format, "mapping": mapping, "strict": strict, "cell_limit": cell_limit}
-    return run_import(path, "labels", intake, **how)
+    return run_import(
+        path,
+        "labels",
+        intake,
+        rejects=rejects,
+        format=format,
+        mapping=mapping,
+        strict=strict,
+        cell_limit=cell_limit,
+    )
 
 
 def _answer(question: Passage, reply: str) -> Passage | None:

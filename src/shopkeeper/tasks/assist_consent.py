@@ -1,0 +1,71 @@
+"""Is this a clear yes, a clear no, or neither? Nothing is done to an order on less than the first.
+
+The whole message must be consent, and a verb in it must be that of the action: "yes, but to another address" is none, and
+"cancel it" agrees to no return. A classifier is not asked.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+from typing import Final
+
+_YES: Final = (
+    r"(?:(?:oh |well |um )?(?:yes|yeah|yep|yup|ya|sure|ok|okay|correct|right|exactly|absolutely|definitely|certainly|of course|agreed"
+    r"|confirm|confirmed|i confirm|i agree|please do|do it|go ahead|go for it|proceed|sounds good|that's right|that is right"
+    r"|that's correct|that is correct|fine|perfect|alright|all right|please|thanks|thank you|do that|do so|i do|i am sure|i'm sure|it is))"
+)
+_NO: Final = (
+    r"(?:no|nope|nah|never mind|nevermind|don't|do not|please don't|stop|rather not|not now|forget it|leave it|leave it as it is"
+    r"|keep it|keep the order|i'd rather keep it|i'll keep it|i want to keep it|i changed my mind|i've changed my mind|on second thought"
+    r"|thanks|thank you|please|do it|do that|it's fine|that's wrong|wait)"
+)
+_YES_ZH: Final = r"(?:嗯+|恩+|哦|是的?|对的?|好的?|行|可以的?|确认|确定|没错|没问题|同意|要的?|ok|okay|yes|就这样|就这么办|请|帮我|麻烦(?:您|你)?了?|谢谢|吧|呀|啊|哦|了)"
+_NO_ZH: Final = r"(?:不是?的?|不要|不用|不必|不行|不可以|不同意|否|别|先别|算了|先不|等一下|等等|还是|我?再想想|先这样|保留|留着|改主意了|no|谢谢|吧|了|的|好|啊)"
+_STARTS_NO_ZH: Final = re.compile(r"(?:还是|好吧?)?(?:不|否|别|先别|先不|算了|等一下|等等|我?再想想|no|我?改主意)")
+_VERBS: Final = {
+    "cancel": (r"(?:and )?(?:please )?cancel(?: it| the order| that order| my order)?", r"取消(?:它|订单|这单|掉)?"),
+    "return": (
+        r"(?:and )?(?:please )?(?:return it|return them|return the order|send it back|register (?:it|the return))",
+        r"(?:申请|登记|办理)?退(?:货|了|掉)?|申请|登记",
+    ),
+    "address": (
+        r"(?:and )?(?:please )?(?:change (?:it|the address)|send it there|ship it there|update (?:it|the address))",
+        r"(?:修?改|改寄|更新|换)(?:地址|过去|到那里)?",
+    ),
+}
+_ONLY_POLITE: Final = re.compile(r"(?:please|thanks|thank you| )+|(?:谢谢|请|帮我|麻烦(?:您|你)?了?|吧|呀|啊|哦|了)+")
+
+
+def consent(text: str, tool: str) -> bool | None:
+    """True for a clear yes to a tool, False for a clear no, None for anything else.
+
+    >>> consent("Yes, please go ahead!", "cancel"), consent("是的，取消吧", "cancel"), consent("no thanks", "return")
+    (True, True, False)
+    >>> consent("yes, but not that one", "cancel"), consent("cancel it", "return"), consent("thanks", "cancel")
+    (None, None, None)
+    """
+    plain = unicodedata.normalize("NFKC", text[:200]).casefold().replace("’", "'")
+    english = " ".join(re.sub(r"[^\w' ]+|_", " ", plain).split())
+    chinese = re.sub(r"[\W_]+", "", plain)
+    yes, no, yes_zh, no_zh = _patterns(tool)
+    if not english or _ONLY_POLITE.fullmatch(english) or _ONLY_POLITE.fullmatch(chinese):
+        return None
+    if no.fullmatch(english) or (_STARTS_NO_ZH.match(chinese) and no_zh.fullmatch(chinese)):
+        return False
+    if yes.fullmatch(english) or yes_zh.fullmatch(chinese):
+        return True
+    return None
+
+
+@cache
+def _patterns(tool: str) -> tuple[re.Pattern[str], ...]:
+    verb, verb_zh = _VERBS[tool]
+    negated = rf"(?:(?:don't|do not|please don't) (?:{verb}))"
+    return (
+        re.compile(rf"(?:{_YES}|{verb})(?: (?:{_YES}|{verb}))*"),
+        re.compile(rf"(?:{_NO}|{negated})(?: (?:{_NO}|{negated}))*"),
+        re.compile(rf"(?:{_YES_ZH}|{verb_zh})+"),
+        re.compile(rf"(?:{_NO_ZH}|{verb_zh})+"),
+    )

@@ -1,0 +1,111 @@
+"""Does the evidence hold what a text says? Every figure, price, date, name, promise and denial of a text is looked up.
+
+This is a check of facts that can be lied about with one word, not of meaning: a text without claims is grounded. Where
+it is not sure it objects, because whoever asks has the evidence itself to show instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shopkeeper.trust.facts import Key, Known, facts
+from shopkeeper.trust.folding import fold
+from shopkeeper.trust.names import new_names
+from shopkeeper.trust.polarity import flipped, polarity
+from shopkeeper.trust.promises import bindings
+
+_SENTENCE: Final = re.compile(r"(?:[^。;!?\n.]|\.(?!\s|$))+[。;!?.]*")
+_BETWEEN: Final = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Something that a text says and that can be checked.
+
+    Attributes:
+        kind: ``number``, ``price``, ``date``, ``name``, ``promise``, ``negation`` or ``superlative``.
+        text: The words, as written.
+        start: Where they begin in the text.
+        end: Where they end.
+    """
+
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def unsupported(text: str, evidence: Sequence[str], *, names: Collection[str] = ()) -> tuple[Claim, ...]:
+    """What `text` claims and the evidence does not hold; empty means grounded.
+
+    A sentence that the evidence holds word for word is grounded. Of any other, each claim is looked up on its own:
+
+    - number: the same number with the same unit, in figures or words of either language; codes letter by letter
+    - price: the same amount in the same currency; free things only where the same thing is free there
+    - date: the same day, time, weekday or span of time
+    - name: capitalised words that are neither ordinary nor in the evidence, quoted Chinese titles, names of `names`
+    - promise: a promise of the same kind ("refund", `退款`) that the evidence does not deny
+    - negation: a word that the evidence only denies and the text says, or the other way round; within one language
+    - superlative: the same one
+
+    Args:
+        text: What is to be said.
+        evidence: What is known: passages, facts of a product, of an order.
+        names: Names of this shop, such as its brands, which are recognised wherever they stand.
+
+    Returns:
+        Claims in the order of the text.
+
+    >>> unsupported("Returns within 60 days are free.", ["You have 30 days to return items."])
+    (Claim(kind='date', text='60 days', start=15, end=22), Claim(kind='price', text='free', start=27, end=31))
+    >>> unsupported("三十天内可以退货。", ["签收后30天内可退货。"])
+    ()
+    """
+    plain = fold(text)
+    known = [fold(part).text for part in evidence]
+    verbatim = {_core(sentence[0]) for part in known for sentence in _SENTENCE.finditer(part)}
+    own = [found.span() for found in _SENTENCE.finditer(plain.text) if _core(found[0]) not in verbatim]
+    if not own:
+        return ()
+    found = _missing(plain.text, _BETWEEN.join(known), names)
+    kept = {
+        (kind, start, end) for kind, start, end in found if any(start < last and end > first for first, last in own)
+    }
+    claims = []
+    for kind, start, end in sorted(kept, key=lambda claim: (claim[1], claim[2], claim[0])):
+        first, last = plain.span(start, end)
+        claims.append(Claim(kind, text[first:last], first, last))
+    return tuple(claims)
+
+
+def claims(text: str) -> tuple[Claim, ...]:
+    """Everything of a text that can be checked, denials left out: how many facts it states."""
+    plain = fold(text)
+    found = []
+    for kind, start, end in sorted(_missing(plain.text, "", ()), key=lambda claim: claim[1:]):
+        first, last = plain.span(start, end)
+        found.append(Claim(kind, text[first:last], first, last))
+    return tuple(found)
+
+
+def _missing(text: str, evidence: str, names: Collection[str]) -> Iterator[tuple[str, int, int]]:
+    keys: set[Key] = {key for fact in facts(evidence) for key in fact.keys}
+    known = Known(keys)
+    for fact in facts(text):
+        if not all(known.holds(key) for key in fact.keys):
+            yield fact.kind, fact.start, fact.end
+    for start, end in new_names(text, evidence, names):
+        yield "name", start, end
+    said = {(binding.kind, binding.meaning) for binding in bindings(evidence)}
+    for binding in bindings(text):
+        if (binding.kind, binding.meaning) not in said:
+            yield binding.kind, binding.start, binding.end
+    for start, end in flipped(polarity(text), polarity(evidence)):
+        yield "negation", start, end
+
+
+def _core(sentence: str) -> str:
+    return " ".join(sentence.casefold().split()).strip(" 。;!?.")
