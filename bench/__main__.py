@@ -58,6 +58,8 @@ BENCHES = {
     "pictures": "bench.pictures",
     "pictures-cold": "bench.pictures_cold",
     "pictures-clips": "bench.pictures_clips",
+    "assist-generator": "bench.assist_generator",
+    "safety": "bench.safety",
     "domains": "bench.domains",
     "latency": "bench.latency",
     "store": "bench.store",

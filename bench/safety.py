@@ -1,6 +1,7 @@
 """Safety: prompt injections (smoke test), abuse in Chinese (COLD) and English (Davidson): rules, linear, ours.
 
-`prompt_injection_synthetic`: the rules know no line of it; the linear model learns from the other half, with augmented
+`prompt_injection_synthetic`: the rules for code and disguises were written after a look at one half, the figures are of the
+other; the linear model learns from the first half, with augmented
 variants of an attack on the attack's side. The set is synthetic and easy: a smoke test, no proof. `zh_cold_offensive`:
 official split; `en_hate_offensive`: 80/20, hate and offensive against neither. `ours` is the blend of `recipes.classify`,
 which `trust.safety.Safety` uses beside the rules. Macro F1 over the two classes; `anti-bias alarms` is the share of COLD's
@@ -9,7 +10,7 @@ class 3, texts against prejudice, that is taken for abuse. WARNING: the data hol
 
 from __future__ import annotations
 
-import re
+import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,10 +48,8 @@ def _injection(data: Path, quick: bool, seed: int) -> list[Row]:
         "prompt", maintain_order=True
     )
     texts, wrong = frame["prompt"].to_list(), frame["label"].to_numpy() == 1
-    keys = [re.sub(r"[^a-z]+", "", text.lower())[:24] for text in texts]  # variants of an attack begin alike
-    names = sorted(set(keys))
-    sides = dict(zip(names, np.random.default_rng(seed).random(len(names)) < 0.5, strict=True))
-    test = np.array([sides[key] for key in keys])
+    keys = [text[:24].lower() for text in texts]  # variants of an attack begin alike
+    test = np.array([hashlib.blake2b(key.encode(), digest_size=1).digest()[0] % 2 == 1 for key in keys])
     split = Split(_texts(texts, wrong).take(np.flatnonzero(~test)), _texts(texts, wrong).take(np.flatnonzero(test)))
     rows = [_rules("injection", split.test, "injection"), _linear("injection", split, quick, seed)]
     return [Row(f"{row.system} (smoke)", row.metrics, row.seconds, row.notes) for row in rows]

@@ -174,7 +174,7 @@ def _ranking(practice: Practice, seed: int) -> Iterator[Row]:
         goods.type[[row[item.id] for item in new]],
     )
     yield _agrees("practice shop, true attraction", learn_appeal(clicks.trials, known, seed), new, truth, kinds, rng)
-    trials, effect = _worded(practice.items, clicks.trials, rng)
+    trials, effect = _worded(practice.items, rng)
     truth = np.array([sum(effect.get(word, 0.0) for word in set(words(item.title))) for item in new])
     yield _agrees("planted effect of ten words", learn_appeal(trials, known, seed), new, truth, np.zeros(len(new)), rng)
 
@@ -189,8 +189,8 @@ def _attraction(practice: Practice, rows: Sequence[int], rng: Rng) -> Values:
     return np.asarray((table * fits).sum(axis=0) / np.maximum(fits.sum(axis=0), 1))
 
 
-def _worded(items: Sequence[Item], trials: Trials, rng: Rng) -> tuple[Trials, dict[str, float]]:
-    """The same looks with clicks in which ten words of titles double or halve the odds, and nothing else counts."""
+def _worded(items: Sequence[Item], rng: Rng) -> tuple[Trials, dict[str, float]]:
+    """50 to 200 looks an item, with clicks in which ten words of titles double or halve the odds, and nothing else counts."""
     held: defaultdict[str, int] = defaultdict(int)
     for item in items:
         for word in set(words(item.title)):
@@ -198,10 +198,10 @@ def _worded(items: Sequence[Item], trials: Trials, rng: Rng) -> tuple[Trials, di
     often = sorted(word for word, count in held.items() if count >= 20)
     picked = [often[place] for place in rng.permutation(len(often))[:10]]
     effect = {word: (0.7 if n % 2 else -0.7) for n, word in enumerate(picked)}
-    looks = np.maximum(trials([item.id for item in items])[1], 0.0)
+    looks = rng.integers(50, 200, len(items))
     logit = np.array([-1.5 + sum(effect.get(word, 0.0) for word in set(words(item.title))) for item in items])
-    clicks = rng.binomial(np.round(looks).astype(int), 1 / (1 + np.exp(-logit)))
-    table = {item.id: (float(clicks[n]), float(np.round(looks[n]))) for n, item in enumerate(items)}
+    clicks = rng.binomial(looks, 1 / (1 + np.exp(-logit)))
+    table = {item.id: (float(clicks[n]), float(looks[n])) for n, item in enumerate(items)}
 
     def counted(ids: Sequence[str]) -> tuple[Values, Values]:
         found = np.array([table[name] for name in ids]).reshape(-1, 2)

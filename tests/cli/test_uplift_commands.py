@@ -65,7 +65,9 @@ def test_who_is_chosen_is_marked_for_campaigns(run, tmp_path):  # noqa: F811
         who, eager = f"c{number}", number % 2 == 0
         if eager:
             events += [
-                Event(id=f"v{number}-{n}", time=start - timedelta(hours=n), kind=EventKind.VIEW, customer=who, item="mug")
+                Event(
+                    id=f"v{number}-{n}", time=start - timedelta(hours=n), kind=EventKind.VIEW, customer=who, item="mug"
+                )
                 for n in range(1, 4)
             ]
         arm = "treated" if rng.random() < 0.5 else "control"
@@ -75,7 +77,9 @@ def test_who_is_chosen_is_marked_for_campaigns(run, tmp_path):  # noqa: F811
         events.append(Event(id=f"i{number}", time=start, kind=kind, customer=who, impression=shown, properties=told))
         if rng.random() < 0.05 + 0.7 * (arm == "treated" and eager):
             later = start + timedelta(days=1)
-            events.append(Event(id=f"p{number}", time=later, kind=EventKind.PURCHASE, customer=who, item="mug", value=5))
+            events.append(
+                Event(id=f"p{number}", time=later, kind=EventKind.PURCHASE, customer=who, item="mug", value=5)
+            )
     assert run("init")[0] == 0
     settings = settings_module.load(tmp_path / "shop", environ={})
     with open_store(settings.store_url) as store:

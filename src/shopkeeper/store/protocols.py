@@ -159,6 +159,10 @@ class Words(Protocol):
         """Passages, streamed, ordered by id."""
         ...
 
+    def get(self, ids: Sequence[str]) -> dict[str, Passage]:
+        """The known ones of `ids`, in their order."""
+        ...
+
     def of_item(self, item: str, limit: int = 50) -> list[Passage]:
         """The newest passages about an item."""
         ...

@@ -170,6 +170,10 @@ class WordsView:
         """See `Words.scan`."""
         return (passage for passage in self.words.scan(kinds) if self.keeps(passage))
 
+    def get(self, ids: Sequence[str]) -> dict[str, Passage]:
+        """Those of the known ones that are there."""
+        return {name: passage for name, passage in self.words.get(ids).items() if self.keeps(passage)}
+
     def of_item(self, item: str, limit: int = 50) -> list[Passage]:
         """Those of the newest that are there."""
         return [passage for passage in self.words.of_item(item, limit) if self.keeps(passage)]

@@ -106,7 +106,7 @@ class Surges:
         """What rises now, the surest first. Only quarter-hours that are over count; looking twice changes nothing."""
         end = self._counts.advance(now)
         oldest = self._counts.oldest
-        if oldest is None or end - oldest < _WARM:
+        if oldest is None or end - oldest < _WARM or not self._counts.rows:
             return []
         if self._fitted is None or abs(end - self._fitted.end) >= _REFIT:
             self._fitted = self._fit(end)

@@ -108,7 +108,7 @@ def scores(
         values = np.zeros(found.shape)
         wide = np.broadcast_to(spread, found.shape)
         values[worth] = log_tail(found[worth], told[worth], wide[worth])
-        score[place, :, ends - values.shape[1] :] = values
+        score[place, :, ends - len(values[0]) :] = values
     whole = slots // _HOUR * _HOUR
     by_hour, told_by_hour = (array[:, slots - whole :].reshape(rows, -1, _HOUR).sum(2) for array in (seen, usual))
     sums, run = _slow(by_hour, told_by_hour, (scatter[2] + doubt)[:, None])

@@ -62,6 +62,14 @@ _JOINED: Final = re.compile(
     r"|(?:reveal|show|print|repeat)(?:me)?(?:the|your)?(?:hidden|secret)?(?:system)?prompt|systemprompt|doanythingnow|developermode|jailbreak",
     re.IGNORECASE,
 )
+_CODE: Final = re.compile(
+    r"(?<![a-z_])(?:os\.(?:system|exec[a-z]{0,3}|popen2?|spawn[a-z]{0,3}|fork|environ)|subprocess\.|__import__|__builtins__|(?:eval|exec)\s?\(|pickle\.loads"
+    r"|(?:ba|z)?sh\s-c\s|/bin/(?:ba)?sh|powershell(?:\.exe)?\s|(?:wget|curl)\shttps?:|nc\s-[a-z]{0,4}e|rm\s-rf|sudo\s[a-z]|chmod\s[0-7+]|cat\s/etc/"
+    r"|child_process|union\s(?:all\s)?select|drop\stable|limit\s?=\s?9{4,9}|admin(?:_mode)?\s?=\s?true|whoami\s?[|;&`])",
+    re.IGNORECASE,
+)
+"""Code that wants to be run. Nothing here runs code; who sends it to a shop does not want to buy."""
+_LEET: Final = str.maketrans("013457@$", "oieastas")
 _TAGS: Final = re.compile(r"[\U000e0020-\U000e007e]{8,}")
 
 
@@ -82,9 +90,16 @@ def _plain(text: str) -> Iterator[Span]:
 
 
 def _disguised(text: str, folded: Folded) -> Iterator[Span]:
+    """What hides its order: spaced letters, figures for letters, words backwards, base64, unseen letters; and code to be run."""
     for found in _SPACED.finditer(folded.text):
         if _JOINED.search(re.sub(r"[^A-Za-z]", "", found[0])):
             yield folded.span(*found.span())
+    for found in _CODE.finditer(folded.text):
+        yield folded.span(*found.span())
+    for told in (folded.text.translate(_LEET), folded.text[::-1]):
+        letters = re.sub(r"[^A-Za-z]", "", told)
+        if _JOINED.search(letters) and not _JOINED.search(re.sub(r"[^A-Za-z]", "", folded.text)):
+            yield folded.span(0, len(folded.text))
     for found in _ENCODED.finditer(folded.text):
         if any(True for _ in _plain(_decoded(found[0]))):
             yield folded.span(*found.span())

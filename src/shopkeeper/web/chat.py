@@ -97,7 +97,7 @@ async def rate(request: Request) -> Response:
         check_reply(talk.own(conversation_of(visit), visit.customer), form.get("reply", ""))
         desk.shop.conversations.rate(form["reply"], form.get("up") == "1", visit.customer or "visitor")
         if form["as"] == "json":
-            return Json({"said": translator(visit.language)("chat_rated")})
+            return Json({"said": translator(visit.language, desk.shop.domain.wording)("chat_rated")})
         return RedirectResponse("/chat", 303)
 
     return await page(request, noted)
@@ -131,7 +131,7 @@ def _turn(visit: Visit, form: Form) -> Turn:
     if not text and not confirm:
         raise InputError("Nothing was said.", where="message", cure="Write something.")
     return Turn(
-        text=text or translator(visit.language)("chat_yes"),
+        text=text or translator(visit.language, desk.shop.domain.wording)("chat_yes"),
         conversation=conversation_of(visit),
         customer=visit.customer,
         session=visit.session,
