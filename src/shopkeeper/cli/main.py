@@ -51,6 +51,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "ask": ("ask", "desk"),
     "mcp": ("mcp",),
     "classify": ("classify", "hot"),
+    "listen": ("listen", "opinions"),
 }
 """Which module registers which commands."""
 

@@ -1,6 +1,6 @@
 """Dialogues with the service assistant whose right answers are known: what must be said, shown and done, and what must not.
 
-Phrasings come from two data files that share none: ``service_dev`` to find and mend the causes of failure on, and
+Phrasings come from two data files that share none: ``service_dev`` to find and mend causes of failure on, and
 ``service_test`` to report once. What they speak of (orders, items, wishes) is drawn from the shop by a seed.
 """
 

@@ -27,11 +27,12 @@ from shopkeeper.models.serving import STATIC, Encoders, encoders
 from shopkeeper.ranking.visits import visits
 from shopkeeper.recipes.ad_clicks import train_ad_clicks
 from shopkeeper.recipes.behaviour import train_behaviour
-from shopkeeper.recipes.classify import train_classifier
+from shopkeeper.recipes.dialogue import train_dialogue
 from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
 from shopkeeper.recipes.fraud import train_fraud
 from shopkeeper.recipes.marked_titles import TAGGER, marked_titles, train_marked
+from shopkeeper.recipes.opinion import one_label, train_opinion
 from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
 from shopkeeper.recipes.pictures import train_pictures
 from shopkeeper.recipes.profile import train_profile
@@ -48,6 +49,7 @@ from shopkeeper.store.trusted import Trusted
 from shopkeeper.store.until import Until
 from shopkeeper.tasks import visitor_check
 from shopkeeper.tasks.floor import open_looks
+from shopkeeper.tasks.listen_models import TASKS as EAR
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.runs import only_one, open_run
@@ -57,6 +59,8 @@ TASKS = ("relevance", "pictures", "search", "recommend", "purchase", "profile", 
 """Recipes in the order in which they run."""
 TEXTS = (SENTIMENT, TOPIC)
 """Classes of texts that reviews teach; what humans decided in the review queue teaches others, by their own names."""
+DIALOGUE = "dialogue"
+"""Teaches a small causal model to phrase answers; only when asked for."""
 FIRST = "domain"
 """Reads the shop's texts before all others; only when asked for. Those that fine-tune start from what it left."""
 HELD_OUT = 0.1
@@ -124,7 +128,7 @@ def train(
         store: What the shop knows.
         settings: `settings.train.minutes` is the budget of one recipe when `minutes` is None.
         registry: Where results go, and where an earlier encoder is found when ``relevance`` is not run.
-        tasks: Which of `TASKS`, `TEXTS`, `FIRST`, `TAGGER`, or a task of the review queue.
+        tasks: Which of `TASKS`, `TEXTS`, `FIRST`, `TAGGER`, `DIALOGUE`, or a task of the review queue.
         minutes: Budget of one recipe.
 
     Yields:
@@ -133,7 +137,7 @@ def train(
     Raises:
         InputError: A task is unknown.
     """
-    known = (FIRST, *TASKS, *TEXTS, TAGGER)
+    known = (FIRST, *TASKS, *TEXTS, TAGGER, DIALOGUE)
     decided = [task for task in tasks if task not in known and next(store.labels.decided(task), None) is not None]
     if unknown := [task for task in tasks if task not in known and task not in decided]:
         raise InputError(
@@ -227,17 +231,23 @@ class _Lesson:
             titles = marked_titles(self.settings)
             kept = self.checkpoint(task, titles.texts, titles.mentions)
             return train_marked(titles, self.settings, folder, minutes=self.minutes, hooks=hooks, checkpoint=kept)
+        if task == DIALOGUE:
+            kept = self.checkpoint(task)
+            return train_dialogue(self.past, self.settings, folder, minutes=self.minutes, hooks=hooks, checkpoint=kept)
         if task not in TASKS:
-            self._fine_tunable()
+            tunable = self.settings.models.encoder != STATIC
+            if task not in EAR or task == SENTIMENT:
+                self._fine_tunable()
             texts = texts_for(self.past, task)
             live = self.registry.live(task) if self.settings.train.update else None
             waiting = unlabelled_for(self.past, task, np.random.default_rng(self.settings.compute.seed))
             kept = self.checkpoint(task, texts.texts, texts.labels, waiting, live.name if live else "")
             how = {"minutes": self.minutes, "hooks": hooks, "checkpoint": kept}
-            if live is not None:
+            if live is not None and one_label(live):
                 remember = self.settings.train.remember
                 return update_classifier(live, texts, self.settings, folder, remember=remember, **how)
-            return train_classifier(texts, self.settings, folder, task=task, unlabelled=waiting, **how)
+            how["unlabelled"] = waiting
+            return train_opinion(texts, self.settings, folder, task=task, tuned=tunable or task not in EAR, **how)
         if task == "pictures":
             return self._pictures(folder, hooks)
         if task == "reviewer":

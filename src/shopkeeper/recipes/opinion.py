@@ -182,6 +182,11 @@ def train_labels(train: Labels, settings: Settings, folder: Path, *, task: str, 
     return save_bundle(folder, card, arrays=arrays, parameters=parameters)
 
 
+def one_label(bundle: Bundle) -> bool:
+    """Does a classifier name one class a text, and was it fine-tuned? Only such a one can be taught what came since."""
+    return "labels" not in bundle.parameters and bundle.card.base != ""
+
+
 def train_opinion(
     train: Texts, settings: Settings, folder: Path, *, task: str, tuned: bool = True, **how: Any
 ) -> Bundle:

@@ -22,6 +22,7 @@ from shopkeeper.serving import (
     helpdesk,
     image_search,
     intake,
+    listening,
     merchandising,
     operations,
     orders,
@@ -57,6 +58,7 @@ _PARTS = (
     chat_completions,
     helpdesk,
     orders,
+    listening,
 )
 _REFERENCE = "#/components/schemas/{model}"
 

@@ -35,6 +35,7 @@ def serve(shop: Shop, app: FastAPI) -> None:
     settings = shop.settings.serve
     try:
         _warm(shop)
+        shop.listen.start()
         with refreshed(shop, settings.refresh_seconds):
             uvicorn.run(
                 app,

@@ -46,6 +46,7 @@ from shopkeeper.tasks.conversations import Conversations
 from shopkeeper.tasks.floor import Floor, build_floor
 from shopkeeper.tasks.guard import GuardTask, open_guard
 from shopkeeper.tasks.interests import Mutes
+from shopkeeper.tasks.listen import ListenTask
 from shopkeeper.tasks.picture_check import Doubt, doubts
 from shopkeeper.tasks.profile import Profile, profiles
 from shopkeeper.tasks.replenishment import Replenishment
@@ -85,6 +86,7 @@ class Shop:
         self._guard: GuardTask | None = None
         self._assistant: AssistTask | None = None
         self.conversations = Conversations(store)
+        self.listen = ListenTask(store, settings, self.registry)
         self._floor = self._build()
 
     @property
@@ -273,7 +275,8 @@ class Shop:
     def erase(self, customer: str) -> int:
         """Delete a customer from the store and from memory; returns the number of rows deleted."""
         with self._writing:  # no floor is being built that has read the customer's events already
-            count = self.store.erase(customer)
+            with self.listen.forgetting(customer):
+                count = self.store.erase(customer)
             self._sessions.forget(customer)
             self._bought.pop(customer, None)
             self._mutes.forget(customer)
@@ -318,9 +321,11 @@ class Shop:
         with self._writing:
             self._replenishment = Replenishment(self._purchases())
             self._floor = self._build()
+        self.listen.renew()
 
     def close(self) -> None:
         """Finish what is being written and let go of the store."""
+        self.listen.close()
         self._writer.close()
         self._sessions.close()
         self.store.close()

@@ -68,7 +68,7 @@ async def say(request: Request) -> Response:
     form = await posted(request)
     talk, desk = talk_of(request), desk_of(request)
     visit = await desk.run(arrive, request, desk)
-    turn = _turn(visit, form)
+    turn = _turn(desk, visit, form)
     await desk.run(talk.admit, turn)
     if STREAM in request.headers.get("accept", ""):
         events = _events(request_id_of(request), desk, talk, visit, turn)
@@ -123,7 +123,7 @@ def conversation_of(visit: Visit) -> str:
     return hashlib.blake2b(visit.session.encode(), digest_size=16, person=b"conversation").hexdigest()
 
 
-def _turn(visit: Visit, form: Form) -> Turn:
+def _turn(desk: Desk, visit: Visit, form: Form) -> Turn:
     text, confirm = form.get("message", ""), form.get("confirm", "")[:200]
     if len(text) > LONGEST:
         raise HTTPException(413, "The message is too long.")
