@@ -209,7 +209,8 @@ def _f1(wanted: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> Metric:
 def _own_f1(wanted: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> Values:
     """F1 of each text's labels; 1 where none are wanted and none given."""
     both = wanted.sum(axis=1) + chosen.sum(axis=1)
-    return np.divide(2.0 * (wanted & chosen).sum(axis=1), both, out=np.ones(len(both)), where=both > 0)
+    found: Values = np.divide(2.0 * (wanted & chosen).sum(axis=1), both, out=np.ones(len(both)), where=both > 0)
+    return found
 
 
 def _label_metrics(wanted: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> dict[str, Metric]:

@@ -170,7 +170,7 @@ class _Server:
                 time.sleep(0.2)
         raise TimeoutError("the server does not come up")
 
-    def post(self, posts: list[dict[str, object]]) -> dict[str, object] | None:
+    def post(self, posts: list[dict[str, str]]) -> dict[str, int] | None:
         """Send posts; None when there are too many."""
         body = json.dumps({"posts": posts}).encode()
         request = urllib.request.Request(
@@ -178,7 +178,7 @@ class _Server:
         )
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                found: dict[str, object] = json.load(answer)
+                found: dict[str, int] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
             if error.code in (429, 503):

@@ -243,7 +243,7 @@ class FetchSettings(_Section):
 
     hosts: str = Field(
         "",
-        description="Hosts that `import media urls` may ask, with commas: cdn.example.com, *.example.com, host:port; empty for none.",
+        description="Hosts that `import media urls` and `listen --feed` may ask, with commas: cdn.example.com, *.example.com, host:port; empty for none.",
     )
 
     @property
@@ -259,7 +259,9 @@ class GenerateSettings(_Section):
         "",
         description="Name at the endpoint, a .gguf file, a Hugging Face id or folder, smollm2, or dialogue for what was learnt; empty for none.",
     )
-    url: str = Field("", description="OpenAI-compatible endpoint, e.g. http://127.0.0.1:8080/v1; empty for a local model.")
+    url: str = Field(
+        "", description="OpenAI-compatible endpoint, e.g. http://127.0.0.1:8080/v1; empty for a local model."
+    )
     key: str = Field("", description="Bearer key of the endpoint; better given as SHOPKEEPER_GENERATE__KEY.")
     seconds: float = Field(8.0, gt=0, description="Time for one text; then the shop's own words stand.")
     tokens: int = Field(200, ge=8, le=4000, description="Length of one text at most, in tokens.")
@@ -279,11 +281,14 @@ class ListenSettings(_Section):
     mode: Literal["shop", "finance"] = Field("shop", description="What is looked for: goods and service, or companies.")
     topics: str = Field("", description="TOML file of topics and their words; empty for those of the mode.")
     names: str = Field("", description="File of names to look for, one a line; beside the brands of the catalogue.")
-    queue: int = Field(10_000, ge=100, description="Posts that may wait to be read; then posting is refused for a while.")
+    queue: int = Field(
+        10_000, ge=100, description="Posts that may wait to be read; then posting is refused for a while."
+    )
     false_alarms: float = Field(1.0, gt=0, description="Alarms a week on quiet streams that are acceptable.")
     cool_down_hours: float = Field(6.0, ge=0, description="Time after an alert in which the same series is silent.")
     webhook: str = Field("", description="Address that alerts are posted to; empty for none.")
     webhook_key: str = Field("", description="Secret that signs what is posted (HMAC-SHA256).")
+    webhook_private: bool = Field(False, description="May the webhook be an address of the own network?")
     email: str = Field("", description="Addresses that alerts are sent to, with commas; empty for none.")
     smtp: str = Field("", description="Mail server for them, e.g. smtp://user:password@host:587.")
 

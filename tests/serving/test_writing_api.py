@@ -13,7 +13,7 @@ from shopkeeper.serving import writing as pen_api
 from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.auth import Keys
 from shopkeeper.tasks.shop import Shop, open_shop
-from shopkeeper.tasks.write_shop import OWN_CLAIMS, writing
+from shopkeeper.tasks.write_shop import OWN_CLAIMS
 
 ITEM = "garden-04"
 
@@ -105,10 +105,10 @@ def test_the_shops_own_list_is_read(callers):
 
 
 def test_the_pen_is_one_a_shop_and_new_after_a_reload(shop):
-    before = writing(shop)
-    assert writing(shop) is before
+    before = shop.pen
+    assert shop.pen is before
     shop.reload()
-    assert writing(shop) is not before
+    assert shop.pen is not before
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from penshop import PenShop
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.ranking.customer_segments import CustomerSegment
 from shopkeeper.records import Item
-from shopkeeper.tasks.write_briefs import KINDS, TONES, Brief, Copy, item_key, read_subject
+from shopkeeper.store.labels import item_key
+from shopkeeper.tasks.write_briefs import KINDS, TONES, Brief, Copy, read_subject
 from shopkeeper.tasks.write_check import objections
 from shopkeeper.tasks.write_length import characters, fitting, plain, shortened
 from shopkeeper.tasks.write_words import ShopWords, ease, likeness

@@ -11,7 +11,6 @@ from shopkeeper.serving.auth import Keys
 from shopkeeper.tasks.shop import Shop
 from shopkeeper.tasks.write_briefs import Brief
 from shopkeeper.tasks.write_desk import stamped
-from shopkeeper.tasks.write_shop import writing
 from shopkeeper.web.site import create_site
 from shopkeeper.web.visits import Visit
 from shopkeeper.web.writing import product_copy, router
@@ -40,7 +39,7 @@ def clerk(shop: Shop) -> Iterator[Callable[[str], TestClient]]:
 
 @pytest.fixture(scope="module", autouse=True)
 def proposed(shop: Shop) -> list[str]:
-    task = writing(shop)
+    task = shop.pen
     (found,) = task.write(Brief(kind="description"), [ITEM])
     (points,) = task.write(Brief(kind="bullets"), [ITEM])
     task.desk.propose([*found.copies, *points.copies])
@@ -64,11 +63,11 @@ def test_the_desk_is_shut_to_strangers_and_to_forms_of_others(clerk, proposed, s
     sent = {"subject": proposed[0], "decision": "approve"}
     assert stranger.post("/desk/copy", data=sent, follow_redirects=False).headers["location"] == "/desk"
     assert clerk().post("/desk/copy", data={**sent, "token": "0" * 64}).status_code == 403
-    assert proposed[0] in {one.subject for one in writing(shop).desk.queue(100)}
+    assert proposed[0] in {one.subject for one in shop.pen.desk.queue(100)}
 
 
 def test_copy_is_approved_changed_and_taken_back(clerk, proposed, shop):
-    browser, desk = clerk(), writing(shop).desk
+    browser, desk = clerk(), shop.pen.desk
     page = unescape(browser.get("/desk/copy").text)
     assert "Copy to approve" in page
     assert "待审核文案" in clerk("zh").get("/desk/copy").text
@@ -87,7 +86,7 @@ def test_copy_is_approved_changed_and_taken_back(clerk, proposed, shop):
 
 
 def test_a_product_page_has_the_approved_words_in_the_visitors_language(clerk, proposed, shop):
-    desk = writing(shop).desk
+    desk = shop.pen.desk
     points = next(subject for subject in proposed if "/bullets/" in subject)
     desk.approve(points)
     item = shop.shelf.items[shop.shelf.row(ITEM)]

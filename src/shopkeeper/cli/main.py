@@ -52,6 +52,8 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "mcp": ("mcp",),
     "classify": ("classify", "hot"),
     "listen": ("listen", "opinions"),
+    "alerts": ("alerts",),
+    "write": ("write",),
 }
 """Which module registers which commands."""
 

@@ -21,6 +21,8 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.gallery import inside, samples
+from shopkeeper.models.intent_fitting import seeded
+from shopkeeper.models.intents import IntentModel
 from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
@@ -31,6 +33,7 @@ from shopkeeper.recipes.dialogue import train_dialogue
 from shopkeeper.recipes.domain import domain_base, train_domain
 from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
 from shopkeeper.recipes.fraud import train_fraud
+from shopkeeper.recipes.intent import train_intent
 from shopkeeper.recipes.marked_titles import TAGGER, marked_titles, train_marked
 from shopkeeper.recipes.opinion import one_label, train_opinion
 from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
@@ -39,6 +42,7 @@ from shopkeeper.recipes.profile import train_profile
 from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.raters import train_raters
 from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
+from shopkeeper.recipes.replies import REPLIES, train_replies
 from shopkeeper.recipes.search import train_search
 from shopkeeper.recipes.tuned import Options, tuned_values, with_tuned
 from shopkeeper.recipes.update import update_classifier
@@ -48,6 +52,7 @@ from shopkeeper.store.protocols import Store
 from shopkeeper.store.trusted import Trusted
 from shopkeeper.store.until import Until
 from shopkeeper.tasks import visitor_check
+from shopkeeper.tasks.assist_reading import INTENT
 from shopkeeper.tasks.floor import open_looks
 from shopkeeper.tasks.listen_models import TASKS as EAR
 from shopkeeper.training.checkpoints import Checkpoint
@@ -55,7 +60,19 @@ from shopkeeper.training.hooks import Hook
 from shopkeeper.training.runs import only_one, open_run
 from shopkeeper.training.tracking import trackers
 
-TASKS = ("relevance", "pictures", "search", "recommend", "purchase", "profile", "ads", "fraud", "reviewer")
+TASKS = (
+    "relevance",
+    "pictures",
+    "search",
+    "recommend",
+    "purchase",
+    "profile",
+    "ads",
+    "fraud",
+    "reviewer",
+    INTENT,
+    REPLIES,
+)
 """Recipes in the order in which they run."""
 TEXTS = (SENTIMENT, TOPIC)
 """Classes of texts that reviews teach; what humans decided in the review queue teaches others, by their own names."""
@@ -257,6 +274,16 @@ class _Lesson:
             raise TrainingError("The catalogue is empty.", cure="Import products: shopkeeper import products FILE")
         found = self._encoders(shelf)
         vectors = found.passage.encode([item.passage if item else "" for item in shelf.items])
+        if task == INTENT:
+            return train_intent(self.past, self.settings, folder, found, parent=self._live(task))
+        if task == REPLIES:
+            live = self.registry.live(INTENT)
+            intents = (
+                seeded(found)
+                if live is None
+                else IntentModel.load(live.arrays(), live.parameters, found.passage.encode)
+            )
+            return train_replies(self.past, self.settings, folder, found, intents, parent=self._live(task))
         if task == "profile":
             before = self.registry.live("profile")
             return train_profile(self.past, found.query, shelf, vectors, self.settings, folder, before=before)
@@ -272,14 +299,18 @@ class _Lesson:
                 **how,
             )
         if task == "fraud":
-            parent = self.registry.live_version(task) or ""
-            return train_fraud(self.past, self.settings, folder, vectors=vectors, row=shelf.row, parent=parent)
+            return train_fraud(
+                self.past, self.settings, folder, vectors=vectors, row=shelf.row, parent=self._live(task)
+            )
         items = [shelf.item(row) for row in range(len(shelf))]
         looks = open_looks(self.settings, self.registry.live("pictures"), items)
         told = vectors if looks is None else looks.upsert(np.arange(len(shelf)), items, vectors)
         if task == "search":
             return train_search(self.past, found.query, shelf, vectors, self.settings, folder, looks=looks)
         return train_behaviour(self.past, told, shelf, self.settings, folder)
+
+    def _live(self, task: str) -> str:
+        return self.registry.live_version(task) or ""
 
     def _seen(self) -> dict[str, str]:
         """What pictures show of items that the items do not say, where that was learnt."""

@@ -10,6 +10,7 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.splits import by_hash
 from shopkeeper.records import EventKind, Item, PassageKind
 from shopkeeper.store.protocols import Store
+from shopkeeper.tasks.assist_memory import SOURCE
 
 _FEWEST = 30  # texts below which there is nothing to hold out
 _SHORTEST = 4  # characters
@@ -32,7 +33,7 @@ def texts_of(store: Store, most: int) -> list[str]:
     """
     queries = store.events.frame(kinds=[EventKind.SEARCH])["query"].drop_nulls().unique(maintain_order=True)
     items = (item.text for item in store.catalogue.scan())
-    passages = (" ".join(part for part in (p.title, p.text) if part) for p in store.words.scan())
+    passages = (" ".join(part for part in (p.title, p.text) if part) for p in store.words.scan() if p.source != SOURCE)
     found = dict.fromkeys(text.strip() for text in chain(items, passages, queries))
     kept = [text for text in found if len(text) >= _SHORTEST]
     if len(kept) < _FEWEST:
@@ -67,6 +68,8 @@ def _of_items(items: dict[str, Item]) -> Iterator[Related]:
 def _of_passages(store: Store, items: dict[str, Item]) -> Iterator[Related]:
     about = (PassageKind.REVIEW, PassageKind.QUESTION)
     for passage in store.words.scan():
+        if passage.source == SOURCE:  # what a customer tells the assistant is nobody else's
+            continue
         item = items.get(passage.item)
         if item is not None and passage.kind in about and len(passage.text) >= _SHORTEST:
             yield Related(passage.text, item.title, item.id)

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from shopkeeper import __version__
 from shopkeeper.serving import (
     advertising,
+    alerting,
     analytics,
     api,
     assist,
@@ -28,6 +29,7 @@ from shopkeeper.serving import (
     orders,
     problems,
     profiles,
+    writing,
 )
 from shopkeeper.serving.auth import Keys
 from shopkeeper.serving.chat_completions import Histories
@@ -59,6 +61,8 @@ _PARTS = (
     helpdesk,
     orders,
     listening,
+    alerting,
+    writing,
 )
 _REFERENCE = "#/components/schemas/{model}"
 

@@ -112,8 +112,16 @@ async def get_posts(request: Request, query: Annotated[PostsQuery, Query()]) -> 
     start, end = query.period()
 
     def found() -> Json:
-        asked = {"by": query.by, "key": query.key, "words": query.q, "negative": query.negative, "copies": query.copies}
-        posts = desk.shop.listen.posts(start, end, limit=query.limit, **asked)
+        posts = desk.shop.listen.posts(
+            start,
+            end,
+            by=query.by,
+            key=query.key,
+            words=query.q,
+            negative=query.negative,
+            copies=query.copies,
+            limit=query.limit,
+        )
         return Json({"posts": [opinion_document(post, reading) for post, reading in posts]})
 
     return await desk.run(found)

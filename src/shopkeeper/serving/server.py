@@ -36,6 +36,7 @@ def serve(shop: Shop, app: FastAPI) -> None:
     try:
         _warm(shop)
         shop.listen.start()
+        shop.outbox.start()
         with refreshed(shop, settings.refresh_seconds):
             uvicorn.run(
                 app,

@@ -31,7 +31,6 @@ from shopkeeper.serving.writing_schemas import (
     written_document,
 )
 from shopkeeper.tasks.write_desk import CopyDesk, stamp
-from shopkeeper.tasks.write_shop import writing
 
 router = APIRouter(prefix="/v1", tags=["writing"])
 
@@ -124,18 +123,18 @@ def decide(copies: CopyDesk, subject: str, decision: str, text: str, actor: str)
 
 
 def _write(desk: Desk, body: WriteIn) -> Json:
-    task = writing(desk.shop)
+    task = desk.shop.pen
     written = task.write(body.brief(), body.items)
     new = task.desk.propose(copy for one in written for copy in one.copies) if body.propose else 0
     return Json({"written": [written_document(one) for one in written], "proposed": new})
 
 
 def _decided(desk: Desk, body: DecideIn, actor: str) -> Json:
-    return Json(decision_document(decide(writing(desk.shop).desk, body.subject, body.decision, body.text, actor)))
+    return Json(decision_document(decide(desk.shop.pen.desk, body.subject, body.decision, body.text, actor)))
 
 
 def _listed(desk: Desk, limit: int, state: str) -> Json:
-    copies = writing(desk.shop).desk
+    copies = desk.shop.pen.desk
     found = copies.withdrawn()[:limit] if state == "withdrawn" else copies.queue(limit)
     return Json({"copies": [decision_document(one) for one in found]})
 
@@ -145,7 +144,7 @@ def _published(desk: Desk, name: str, kind: str, language: str, who: str, segmen
     item = desk.shop.shelf.items[row] if row is not None else None
     if item is None or item.hidden:
         raise NotFoundError("There is no such item.", where="item", cure="Use an id of the catalogue.")
-    task = writing(desk.shop)
+    task = desk.shop.pen
     spoken = language or task.facts(item).language
     chosen = task.desk.shown(name, kind, spoken, who, segment)
     variants = task.desk.published(name, kind, spoken, segment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ from shopkeeper.store.schema import decisions, judgements
 
 _KEY_BYTES = 2_000  # what PostgreSQL's index can hold, with room to spare
 _LABEL = [column.name for column in decisions.columns].index("label")
+
+_LONGEST_ITEM = 120
 
 
 class SqlLabels:
@@ -142,3 +145,8 @@ def _decode_decision(row: Row) -> Decision:
         rater=rater,
         time=codec.optional_moment(time),
     )
+
+
+def item_key(item: str) -> str:
+    """An item's id as it stands at the head of a subject; a long one as a hash of itself, to leave room for more."""
+    return item if len(item) <= _LONGEST_ITEM else "~" + hashlib.blake2b(item.encode(), digest_size=16).hexdigest()

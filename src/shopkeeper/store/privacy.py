@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Connection, RowMapping
 
 from shopkeeper.errors import InputError
 from shopkeeper.records import EventKind, now
 from shopkeeper.store import codec, waiting
 from shopkeeper.store.audit import Act, note
 from shopkeeper.store.engine import Database
-from shopkeeper.store.schema import customers, decisions, events, orders, passages, readings
+from shopkeeper.store.labels import item_key
+from shopkeeper.store.schema import alerts, customers, decisions, events, orders, passages, readings
 
 _CHARGED = (events.c.kind == EventKind.AD_CLICK) & events.c.value.is_not(None)
 _NOBODY = dict.fromkeys(("customer", "session", "query", "request"), "")
@@ -68,6 +70,7 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
         for whose in (_anonymous_events_of(customer), events.c.customer == customer):
             gone += connection.execute(sa.update(events).where(whose, _CHARGED).values(_NOBODY)).rowcount
             gone += connection.execute(sa.delete(events).where(whose)).rowcount
+        _forget_quotes(connection, customer)
         own = sa.select(passages.c.id).where(passages.c.customer == customer)
         counts = {
             "events": gone,
@@ -81,6 +84,21 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
         note(connection, Act(now(), "erase", actor, counts))
     database.checkpoint()
     return sum(counts.values())
+
+
+def _forget_quotes(connection: Connection, customer: str) -> None:
+    """Take back what quotes a customer's words: summaries of alerts, and copy about what buyers say that waits or stands."""
+    own = sa.select(passages.c.id, passages.c.item).where(passages.c.customer == customer)
+    written = connection.execute(own).all()
+    names = {row.id for row in written}
+    for row in connection.execute(sa.select(alerts)).all() if names else ():
+        body = orjson.loads(row.body)
+        if names.intersection(body.get("evidence", ())):
+            text = codec.pack_document({**body, "summary": ""}, f"alert {row.id!r}")
+            connection.execute(sa.update(alerts).where(alerts.c.id == row.id).values(body=text))
+    for item in {row.item for row in written if row.item}:
+        quotes = decisions.c.subject.startswith(f"{item_key(item)}/reviews/", autoescape=True)
+        connection.execute(sa.delete(decisions).where(decisions.c.task == "copy", quotes))
 
 
 def _readable(row: RowMapping) -> dict[str, Any]:

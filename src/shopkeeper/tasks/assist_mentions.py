@@ -22,7 +22,8 @@ _PHONE = re.compile(
     r"(?<![\w-])(?:\+?86[- ]?)?1[3-9]\d(?:[- ]?\d{4}){2}(?![\w-])|(?<![\w-])\+\d{1,3}(?:[ -]?\d{2,4}){2,5}(?!\w)"
 )
 _SAID_PHONE = re.compile(
-    r"(?:phone|mobile|cell|tel|call me (?:on|at)|电话|手机)[^\d+]{0,12}(\+?\d[\d -]{5,16}\d)", re.IGNORECASE
+    r"(?<![a-z])(?:phone|mobile|cell|tel(?![a-z])|call me (?:on|at)|电话|手机)[^\d+]{0,12}(\+?\d[\d -]{5,16}\d)",
+    re.IGNORECASE,
 )
 _SAID_ORDER = re.compile(
     r"(?:orders?|purchase|订单|单号|订单号)(?:\s*(?:number|no\.?|nr\.?|id|code|编号|号码|号))?"

@@ -7,6 +7,7 @@ from collections import Counter as Tally
 from shopkeeper.models.generate import open_generator
 from shopkeeper.models.registry import Registry
 from shopkeeper.records import PassageKind
+from shopkeeper.retrieval.answer_model import AnswerModel
 from shopkeeper.retrieval.answers import AnswerIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.database import SqlStore
@@ -34,9 +35,10 @@ def open_assist(floor: Floor, store: SqlStore, registry: Registry) -> AssistTask
     settings = floor.settings
     items = [item for item in floor.shelf.items if item is not None]
     passages = [passage for passage in store.words.scan(_READ) if passage.source != SOURCE]
+    understanding = Understanding(registry, floor.shelf, settings, floor.encoders)
     counter = Counter(
         shelf=floor.shelf,
-        index=AnswerIndex(passages, items, floor.encoders),
+        index=AnswerIndex(passages, items, floor.encoders, intents=understanding.intents, model=_answers(registry)),
         orders=store.orders,
         terms=read_terms(settings.home),
         search=floor.search.answer,
@@ -45,9 +47,14 @@ def open_assist(floor: Floor, store: SqlStore, registry: Registry) -> AssistTask
         reviews=lambda item: store.words.of_item(item, _REVIEWS),
         language=_spoken(floor.shelf),
     )
-    understanding = Understanding(registry, floor.shelf, settings, floor.encoders)
-    phraser = Phraser(open_generator(settings), settings.generate)
+    brands = sorted({item.brand for item in items if item.brand})
+    phraser = Phraser(open_generator(settings), settings.generate, brands)
     return AssistTask(store, counter, understanding, phraser, settings.assist)
+
+
+def _answers(registry: Registry) -> AnswerModel | None:
+    bundle = registry.live("replies")
+    return None if bundle is None else AnswerModel.load(bundle.arrays(), bundle.parameters)
 
 
 def _spoken(shelf: Shelf) -> str:

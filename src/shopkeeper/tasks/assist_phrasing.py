@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator as Pieces
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from shopkeeper.errors import ModelError
@@ -29,10 +29,11 @@ class Phraser:
     Args:
         generator: None leaves every draft as it is.
         settings: Its deadline and length.
+        brands: Names that must not be said unless the evidence says them.
     """
 
-    def __init__(self, generator: Generator | None, settings: GenerateSettings) -> None:
-        self._generator, self._settings = generator, settings
+    def __init__(self, generator: Generator | None, settings: GenerateSettings, brands: Sequence[str] = ()) -> None:
+        self._generator, self._settings, self._brands = generator, settings, tuple(brands)
 
     @property
     def name(self) -> str:
@@ -51,7 +52,7 @@ class Phraser:
                 seconds=self._settings.seconds,
             )
             for sentence in sentences(pieces):
-                if len(sentence) > _LONGEST or unsupported(sentence, draft.evidence):
+                if len(sentence) > _LONGEST or unsupported(sentence, draft.evidence, names=self._brands):
                     return False
                 whole = True
                 yield sentence

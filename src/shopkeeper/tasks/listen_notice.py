@@ -240,7 +240,7 @@ def channels_of(settings: ListenSettings, *, console: Callable[[], TextIO] | Non
     """
     found: list[Channel] = []
     if settings.webhook:
-        found.append(Webhook(settings.webhook, settings.webhook_key))
+        found.append(Webhook(settings.webhook, settings.webhook_key, private=settings.webhook_private))
     if settings.email and settings.smtp:
         found.append(Mail(settings.smtp, settings.email.split(",")))
     if console is not None:

@@ -47,12 +47,17 @@ from shopkeeper.tasks.floor import Floor, build_floor
 from shopkeeper.tasks.guard import GuardTask, open_guard
 from shopkeeper.tasks.interests import Mutes
 from shopkeeper.tasks.listen import ListenTask
+from shopkeeper.tasks.listen_alarms import Alarms
+from shopkeeper.tasks.listen_notice import channels_of
+from shopkeeper.tasks.listen_outbox import Outbox
 from shopkeeper.tasks.picture_check import Doubt, doubts
 from shopkeeper.tasks.profile import Profile, profiles
 from shopkeeper.tasks.replenishment import Replenishment
 from shopkeeper.tasks.seeing import Seen, see
 from shopkeeper.tasks.shelves import HomeShelf, shelves
 from shopkeeper.tasks.suggest import Suggestions
+from shopkeeper.tasks.write import WriteTask
+from shopkeeper.tasks.write_shop import open_writing
 
 _REFIT_SHARE, _REFIT_LEAST = 0.02, 200
 """Behaviour is counted anew once this share of new events has come in, and at least so many."""
@@ -87,6 +92,9 @@ class Shop:
         self._assistant: AssistTask | None = None
         self.conversations = Conversations(store)
         self.listen = ListenTask(store, settings, self.registry)
+        self.outbox = Outbox(store, channels_of(settings.listen))
+        self.listen.watcher = Alarms(store, settings.listen, channels=self.outbox.names, names=self.listen.names)
+        self._pen: WriteTask | None = None
         self._floor = self._build()
 
     @property
@@ -216,6 +224,14 @@ class Shop:
                 self._assistant = open_assist(self._floor, self.store, self.registry)
             return self._assistant
 
+    @property
+    def pen(self) -> WriteTask:
+        """Writes copy; opened when first asked for, from the items as they are then."""
+        with self._writing:
+            if self._pen is None:
+                self._pen = open_writing(self.settings, self.store, self.registry, self._floor.shelf)
+            return self._pen
+
     def assist(self, turn: Turn) -> Reply:
         """Answer a customer's turn; see `AssistTask.answer`."""
         return self.assistant.answer(turn)
@@ -288,6 +304,7 @@ class Shop:
             self.ad_spend.forget(customer)
             self._floor.search.forget()
             self._classify.forget()
+            self._pen = None  # its summaries quote what the customer wrote
         return count
 
     def refresh(self) -> int:
@@ -314,6 +331,8 @@ class Shop:
                 floor.count()
             floor.stamp()
             self._ads.refresh(self.store)
+            if self._pen is not None and touched:
+                self._pen.desk.refresh()
             return touched
 
     def reload(self) -> None:
@@ -326,6 +345,7 @@ class Shop:
     def close(self) -> None:
         """Finish what is being written and let go of the store."""
         self.listen.close()
+        self.outbox.close()
         self._writer.close()
         self._sessions.close()
         self.store.close()
@@ -337,7 +357,7 @@ class Shop:
         floor = build_floor(self.settings, self.store, self.registry, self._sessions.recent, bought, self._mutes.of)
         self._ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent)
         self._profiles = profiles(floor, self.registry)
-        self._guard = self._assistant = None
+        self._guard = self._assistant = self._pen = None
         count = threads(self.settings.compute)
         self._classify = ClassifyTask(self.registry, self.store, self.domain, floor.encoders.passage.encode, count)
         return floor

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shopkeeper.errors import InputError
+from shopkeeper.store.labels import item_key
 
 Tone = Literal["plain", "warm", "brisk"]
 TONES: Final[tuple[Tone, ...]] = ("plain", "warm", "brisk")
 LANGUAGES: Final = ("en", "zh")
 _MOST_CANDIDATES: Final = 12
-_LONGEST_ID: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +158,6 @@ class Written:
     copies: tuple[Copy, ...]
     refused: tuple[Copy, ...] = ()
     note: Mapping[str, str] | None = None
-
-
-def item_key(item: str) -> str:
-    """An item's id as it stands in subjects; a long one as a hash of itself."""
-    return item if len(item) <= _LONGEST_ID else "~" + hashlib.blake2b(item.encode(), digest_size=16).hexdigest()
 
 
 def read_subject(subject: str) -> tuple[str, str, str, str, str]:

@@ -20,8 +20,9 @@ import orjson
 
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Decision, Item, Scalar
+from shopkeeper.store.labels import item_key
 from shopkeeper.store.protocols import Labels
-from shopkeeper.tasks.write_briefs import KINDS, Copy, Objection, item_key, read_subject
+from shopkeeper.tasks.write_briefs import KINDS, Copy, Objection, read_subject
 from shopkeeper.tasks.write_facts import texts_of
 
 TASK: Final = "copy"

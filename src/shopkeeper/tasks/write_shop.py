@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from shopkeeper.models.generate import open_generator
 from shopkeeper.models.registry import Registry
@@ -13,37 +11,17 @@ from shopkeeper.ranking.foresight import Foresight
 from shopkeeper.records import Item
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
+from shopkeeper.store.labels import item_key
 from shopkeeper.store.protocols import Store
 from shopkeeper.tasks.known import known_from
 from shopkeeper.tasks.write import Pen, WriteTask
 from shopkeeper.tasks.write_appeal import CopyRanker, learn_appeal, learn_taste
-from shopkeeper.tasks.write_briefs import item_key
 from shopkeeper.tasks.write_desk import TASK
 from shopkeeper.tasks.write_words import ShopWords
 from shopkeeper.trust.claims import own_claims
 
-if TYPE_CHECKING:
-    from shopkeeper.tasks.shop import Shop
-
 OWN_CLAIMS: Final = "banned-claims.txt"
 """File in the shop's home with words and phrases that its copy must not hold, one a line."""
-
-_OPEN: weakref.WeakKeyDictionary[Shop, tuple[Shelf, WriteTask]] = weakref.WeakKeyDictionary()
-_OPENING: Final = threading.Lock()
-
-
-def writing(shop: Shop) -> WriteTask:
-    """The pen of an open shop, made when first asked for and again once the shop was reloaded.
-
-    Raises:
-        ModelError: A language model is named and cannot be opened.
-        InputError: The shop's own list of banned words cannot be read.
-    """
-    with _OPENING:
-        known = _OPEN.get(shop)
-        if known is None or known[0] is not shop.shelf:
-            known = _OPEN[shop] = (shop.shelf, open_writing(shop.settings, shop.store, shop.registry, shop.shelf))
-        return known[1]
 
 
 def open_writing(settings: Settings, store: Store, registry: Registry, shelf: Shelf) -> WriteTask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 
@@ -10,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import RedirectResponse, Response
 
 from shopkeeper.errors import NotFoundError
-from shopkeeper.records import Answer, Event, EventKind, Filters, Hit, Item, Passage, PassageKind
+from shopkeeper.records import Answer, Event, EventKind, Filters, Hit, Item, Passage, PassageKind, Scalar
 from shopkeeper.serving.desk import Desk
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.listing import (
@@ -28,6 +29,7 @@ from shopkeeper.web.route import PageRoute, page
 from shopkeeper.web.shelving import bundle_view, home_shelves, totals
 from shopkeeper.web.view import ShelfView, cards, items_of, product_path, render
 from shopkeeper.web.visits import Visit, answered_request, trail
+from shopkeeper.web.writing import product_copy
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -144,7 +146,8 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
     item = desk.shop.store.catalogue.get([name]).get(name)
     if item is None or item.hidden:
         raise NotFoundError("There is no such product.", where=name)
-    desk.record(_looked_at(link, visit, item))
+    copy = product_copy(desk, visit, item)
+    desk.record(_looked_at(link, visit, item, copy.properties))
     seen = trail(desk, visit)
     with_it = desk.bundle(visit.ask(items=(item.id,), limit=_BUNDLE, surface="product-bundle"))
     filters = Filters(exclude=tuple(hit.item for hit in with_it.hits))
@@ -167,6 +170,7 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
         seen,
         here=product_path(item.id),
         item=item,
+        copy=copy,
         in_basket=item.id in seen.basket,
         bundle=bundle_view(desk, item, with_it, visit.language),
         waits=waits(desk, visit, item),
@@ -176,8 +180,8 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
     )
 
 
-def _looked_at(link: QueryParams, visit: Visit, item: Item) -> list[Event]:
-    """A view, and before it the click that led here; reloading the page does not click again."""
+def _looked_at(link: QueryParams, visit: Visit, item: Item, properties: Mapping[str, Scalar]) -> list[Event]:
+    """A view with the copy shown, and before it the click that led here; reloading the page does not click again."""
     answered = answered_request(link.get("r", ""))
     query = Listing.read(link).query
     facts = {"item": item.id, "request": answered, "query": query}
@@ -193,7 +197,7 @@ def _looked_at(link: QueryParams, visit: Visit, item: Item) -> list[Event]:
                 **facts,
             )
         )
-    return [*events, visit.event(EventKind.VIEW, **facts)]
+    return [*events, visit.event(EventKind.VIEW, properties=properties, **facts)]
 
 
 def _basket(desk: Desk, visit: Visit) -> Response:

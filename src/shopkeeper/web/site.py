@@ -15,7 +15,19 @@ from shopkeeper.errors import ShopkeeperError
 from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.problems import problem_of, request_id_of
 from shopkeeper.serving.server import serve
-from shopkeeper.web import account, actions, chat, completing, helpdesk, looking, media, pages, reference
+from shopkeeper.web import (
+    account,
+    actions,
+    chat,
+    completing,
+    helpdesk,
+    looking,
+    media,
+    opinions,
+    pages,
+    reference,
+    writing,
+)
 from shopkeeper.web.route import failed
 from shopkeeper.web.staff import Door
 from shopkeeper.web.view import STATIC
@@ -29,7 +41,7 @@ def create_site(shop: Shop) -> FastAPI:
     site = create_app(shop, keys=keys_of(shop))
     site.state.pace = actions.pace()
     site.state.door = Door(keys_of(shop))
-    for part in (pages, account, actions, chat, completing, helpdesk, looking, media, reference):
+    for part in (pages, account, actions, chat, completing, opinions, writing, helpdesk, looking, media, reference):
         site.include_router(part.router)
     site.mount("/static", _Static(directory=STATIC))
 

@@ -15,7 +15,6 @@ from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.writing import decide
 from shopkeeper.tasks.write_briefs import KINDS, read_subject
 from shopkeeper.tasks.write_desk import stamp
-from shopkeeper.tasks.write_shop import writing
 from shopkeeper.web.actions import Form, posted
 from shopkeeper.web.helpdesk import door_of
 from shopkeeper.web.route import PageRoute, page
@@ -105,7 +104,7 @@ async def decided(request: Request) -> Response:
 
 def product_copy(desk: Desk, visit: Visit, item: Item) -> ProductCopy:
     """The approved words for an item in a visitor's language, or the item's own."""
-    copies = writing(desk.shop).desk
+    copies = desk.shop.pen.desk
     who = visit.customer or visit.session
     found = [copies.shown(item.id, kind, visit.language, who) for kind in ("description", "bullets")]
     description, bullets = found
@@ -121,7 +120,7 @@ def _decided(desk: Desk, visit: Visit, staff: Staff, form: Form) -> Response:
     if decision not in _DECISIONS:
         raise InputError("There is no such decision.", where="decision", cure=f"Use one of {', '.join(_DECISIONS)}.")
     try:
-        decide(writing(desk.shop).desk, form.get("subject", ""), decision, form.get("text", "")[:_LONGEST], staff.name)
+        decide(desk.shop.pen.desk, form.get("subject", ""), decision, form.get("text", "")[:_LONGEST], staff.name)
     except NotFoundError:
         raise
     except InputError as error:
@@ -130,7 +129,7 @@ def _decided(desk: Desk, visit: Visit, staff: Staff, form: Form) -> Response:
 
 
 def _queue(desk: Desk, visit: Visit, staff: Staff, *, wrong: str = "", status: int = 200) -> Response:
-    copies, side = writing(desk.shop).desk, 1 if visit.language == "zh" else 0
+    copies, side = desk.shop.pen.desk, 1 if visit.language == "zh" else 0
     back = copies.withdrawn()[:_MOST]
     shown = [one for one in copies.decided() if one.label == "publish"][:_MOST]
     return render(
