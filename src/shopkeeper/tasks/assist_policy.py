@@ -129,6 +129,12 @@ def _about_goods(situation: Situation, counter: Counter) -> bool:
     return _thing_in_sight(situation, counter) and situation.chance(*_GOODS_INTENTS) >= HOLDS
 
 
+def _wishes(situation: Situation, _counter: Counter) -> bool:
+    """A recommendation is meant, more than a question about the thing that is named."""
+    likely = situation.chance("recommend")
+    return situation.wanted == "recommend" and likely >= HOLDS and likely > situation.chance(*_GOODS_INTENTS)
+
+
 def _on_a_page(situation: Situation, _counter: Counter) -> bool:
     """A product page is open or a product named, and something is asked that a shop may well be asked."""
     return bool(situation.turn.item or situation.mentioned("product")) and situation.chance(*_GOODS_INTENTS) >= _HINT
@@ -204,6 +210,7 @@ POLICY: Final[tuple[Row, ...]] = (
     Row("the wish was asked back", awaits("wish"), recommend),
     Row("two products were asked back", awaits("product", "compare"), compare),
     Row("the product was asked back", awaits("product"), product),
+    Row("something is wished for above all", _wishes, recommend),
     Row("a thing is asked about", _about_goods, product),
     Row("something is wished for", wants("recommend"), recommend),
     Row("a greeting", foremost("greeting"), say("hello", "smalltalk")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from shopkeeper.trust.facts import Key, Known, facts
@@ -70,7 +71,7 @@ def unsupported(text: str, evidence: Sequence[str], *, names: Collection[str] = 
     own = [found.span() for found in _SENTENCE.finditer(plain.text) if _core(found[0]) not in verbatim]
     if not own:
         return ()
-    found = _missing(plain.text, _BETWEEN.join(known), names)
+    found = _missing(plain.text, known, names)
     kept = {
         (kind, start, end) for kind, start, end in found if any(start < last and end > first for first, last in own)
     }
@@ -85,25 +86,49 @@ def claims(text: str) -> tuple[Claim, ...]:
     """Everything of a text that can be checked, denials left out: how many facts it states."""
     plain = fold(text)
     found = []
-    for kind, start, end in sorted(_missing(plain.text, "", ()), key=lambda claim: claim[1:]):
+    for kind, start, end in sorted(_missing(plain.text, (), ()), key=lambda claim: claim[1:]):
         first, last = plain.span(start, end)
         found.append(Claim(kind, text[first:last], first, last))
     return tuple(found)
 
 
-def _missing(text: str, evidence: str, names: Collection[str]) -> Iterator[tuple[str, int, int]]:
-    keys: set[Key] = {key for fact in facts(evidence) for key in fact.keys}
-    known = Known(keys)
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a piece of evidence holds: keys of its facts, what binds, words said and words denied."""
+
+    keys: frozenset[Key]
+    binding: frozenset[tuple[str, str]]
+    said: frozenset[str]
+    denied: frozenset[str]
+
+
+@lru_cache(maxsize=4_096)
+def _held(part: str) -> _Held:
+    """Read a piece of evidence; the same sentences of a shop come again and again."""
+    words = polarity(part)
+    return _Held(
+        frozenset(key for fact in facts(part) for key in fact.keys),
+        frozenset((binding.kind, binding.meaning) for binding in bindings(part)),
+        frozenset(words.said),
+        frozenset(words.denied),
+    )
+
+
+def _missing(text: str, evidence: Sequence[str], names: Collection[str]) -> Iterator[tuple[str, int, int]]:
+    parts = [_held(part) for part in evidence]
+    known = Known({key for part in parts for key in part.keys})
     for fact in facts(text):
         if not all(known.holds(key) for key in fact.keys):
             yield fact.kind, fact.start, fact.end
-    for start, end in new_names(text, evidence, names):
+    for start, end in new_names(text, _BETWEEN.join(evidence), names):
         yield "name", start, end
-    said = {(binding.kind, binding.meaning) for binding in bindings(evidence)}
+    binding_said = {one for part in parts for one in part.binding}
     for binding in bindings(text):
-        if (binding.kind, binding.meaning) not in said:
+        if (binding.kind, binding.meaning) not in binding_said:
             yield binding.kind, binding.start, binding.end
-    for start, end in flipped(polarity(text), polarity(evidence)):
+    said = {word for part in parts for word in part.said}
+    denied = {word for part in parts for word in part.denied}
+    for start, end in flipped(polarity(text), said, denied):
         yield "negation", start, end
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -64,18 +64,21 @@ def polarity(text: str) -> Polarity:
     return found
 
 
-def flipped(text: Polarity, evidence: Polarity) -> Iterator[Span]:
-    """Places of the text that say what the evidence only denies, or deny what it only says."""
-    for here, there, other in (
-        (text.said, evidence.denied, evidence.said),
-        (text.denied, evidence.said, evidence.denied),
-    ):
+def flipped(text: Polarity, said: Set[str], denied: Set[str]) -> Iterator[Span]:
+    """Places of a text that say what the evidence only denies, or deny what it only says.
+
+    Args:
+        text: The text.
+        said: Words that the evidence says.
+        denied: Words that it denies.
+    """
+    for here, there, other in ((text.said, denied, said), (text.denied, said, denied)):
         for word, places in here.items():
             if word in there and word not in other:
                 yield from places
     for word, places in text.said.items():  # "used" against "unused"
         opposite = word[2:] if word.startswith("un") else f"un{word}"
-        if word.isascii() and len(opposite) > 1 and opposite in evidence.said and word not in evidence.said:
+        if word.isascii() and len(opposite) > 1 and opposite in said and word not in said:
             yield from places
 
 
