@@ -76,7 +76,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7, task: str = "test") -
         settings = load(Path(scratch), environ={}, overrides={"assist.rate_per_minute": 100_000})
         shop = stocked(practice, settings.home)
         try:
-            for query in ("shoes", "鞋"):  # as the server does before it listens
+            for query in ("shoes", "鞋", "xiezi"):  # as the server does before it listens
                 shop.search(Request(query=query, limit=1))
             shop.assist(Turn(text="hello"))
             ours = [played(case, shop, lambda turn, _: shop.assist(turn)) for case in chosen]

@@ -104,7 +104,7 @@ def _practice(quick: bool, seed: int) -> list[Row]:
             }
             rows.append(
                 Row(
-                    f"practice recommend, {name}",
+                    f"{_ours(name)}practice recommend, {name}",
                     metrics,
                     seconds,
                     f"{int(new.sum())} of {len(new)} targets new; {system}",
@@ -139,11 +139,15 @@ def _searched(practice: Practice, shelf: Shelf, encoder: Encoder, text: Floats, 
     return [
         Row("practice search, words", {"ndcg@10": Metric.mean(table[0.0][shown], seed)}),
         Row(
-            "practice search, words and pictures",
+            "shopkeeper practice search, words and pictures",
             {"ndcg@10": Metric.mean(table[best][shown], seed), "gain": Metric(gain.mean, gain.low, gain.high)},
             notes=f"weight {best:g} of {tuple(table)}, chosen on the other half of the queries",
         ),
     ]
+
+
+def _ours(what: str) -> str:
+    return "" if what in ("words", "pictures") else "shopkeeper "
 
 
 def _fashion(data: Path, quick: bool, seed: int) -> list[Row]:
@@ -167,7 +171,7 @@ def _fashion(data: Path, quick: bool, seed: int) -> list[Row]:
             for what, own in values.items():
                 gain = paired_difference(values["words"], own, seed=seed)
                 metrics = {"precision@10": Metric.mean(own, seed), "gain": Metric(gain.mean, gain.low, gain.high)}
-                rows.append(Row(f"fashion, {name}, {what}", metrics))
+                rows.append(Row(f"{_ours(what)}fashion, {name}, {what}", metrics))
         return rows
 
 

@@ -328,7 +328,7 @@ def test_a_gguf_file_speaks_and_keeps_to_its_time():
     from shopkeeper.models.smollm import pack_path
 
     llama = Llama(pack_path(), context=512)
-    assert "Paris" in "".join(said_of(llama, "What is the capital of France?"))
+    assert len("".join(said_of(llama, "Name three colours.")).split()) >= 3
     with pytest.raises(ModelError, match="in time"):
         list(llama.stream([Message("user", "Tell a long story.")], most=400, seconds=0.2))
     started = time.monotonic()

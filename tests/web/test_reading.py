@@ -249,7 +249,7 @@ def test_hostile_words_stay_words(visitor: Arrive):
         {"q": "fring pan <i>", "low": "9000"},
     ):
         page = _Page(browser.get("/search", params=parameters).text)
-        assert page.tags.count("script") == 1
+        assert page.tags.count("script") == 2  # the shop's own two
         assert not {"i", "b"} & set(page.tags)
         assert not [tag for tag in page.tags if tag == "img"][1:], parameters
     lines = browser.get("/suggest?q=script").json()["groups"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FIRST = ("warm slippers", "保暖拖鞋")
+_FIRST = ("warm slippers", "保暖拖鞋", "baonuan tuoxie")
 _GRACE = 20  # seconds that running requests get at the end
 
 
