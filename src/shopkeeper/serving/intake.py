@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Body, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -17,9 +16,8 @@ from shopkeeper.serving.auth import Scope
 from shopkeeper.serving.gate import needs
 from shopkeeper.serving.home_schemas import EndedOut, WaitIn, WaitOut
 from shopkeeper.serving.problems import Problem, fault_of, request_id_of
-from shopkeeper.serving.replies import ChangesOut, EventsOut, Json, item_document
+from shopkeeper.serving.replies import ChangesOut, EventsOut, Json, changes_document, item_document, rows_of
 from shopkeeper.serving.schemas import EventIn, Id, ItemDoc, ItemsIn
-from shopkeeper.store.protocols import Changes
 from shopkeeper.tasks.ad_spend import unpriced
 
 router = APIRouter(prefix="/v1")
@@ -86,7 +84,7 @@ async def put_items(request: Request, body: Annotated[ItemsIn, Body(openapi_exam
         seen[item.id] = index
     desk = desk_of(request)
     items = [item.record() for item in body.items]
-    return Json(_changes(await desk.run(desk.shop.put, items)))
+    return Json(changes_document(await desk.run(desk.shop.put, items)))
 
 
 @router.get(
@@ -145,7 +143,12 @@ async def post_events(request: Request, strict: bool = False) -> Response:
     prices and campaigns is not read.
     """
     desk = desk_of(request)
-    rows = _rows(await request.body(), desk.shop.settings.serve.events_limit)
+    rows = rows_of(
+        await request.body(),
+        "events",
+        desk.shop.settings.serve.events_limit,
+        "Send several batches, or raise serve.events_limit.",
+    )
     events, rejected = _checked(rows)
     desk.metrics.events.labels("rejected").inc(len(rejected))
     if rejected and (strict or not events):
@@ -192,28 +195,7 @@ async def delete_wait(request: Request, customer: Annotated[Id, Query()], item: 
 
 async def _remove(request: Request, identifiers: Sequence[str]) -> Json:
     desk = desk_of(request)
-    return Json(_changes(await desk.run(desk.shop.remove, identifiers)))
-
-
-def _changes(changes: Changes) -> dict[str, int]:
-    return {name: getattr(changes, name) for name in ChangesOut.model_fields}
-
-
-def _rows(body: bytes, limit: int) -> list[object]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"The body is not JSON: {error}.", where="body", cure='Send {"events": [...]}.') from None
-    rows = document.get("events") if isinstance(document, dict) else document
-    if not isinstance(rows, list):
-        raise InputError("There is no list of events.", where="body.events", cure='Send {"events": [...]}.')
-    if len(rows) > limit:
-        raise InputError(
-            f"{len(rows)} events are more than the {limit} of one batch.",
-            where="body.events",
-            cure="Send several batches, or raise serve.events_limit.",
-        )
-    return rows
+    return Json(changes_document(await desk.run(desk.shop.remove, identifiers)))
 
 
 def _checked(rows: Sequence[object]) -> tuple[list[Event], list[dict[str, object]]]:

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Body, Query, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from shopkeeper.errors import InputError
 from shopkeeper.records import Passage
 from shopkeeper.serving.api import desk_of
 from shopkeeper.serving.auth import Scope
@@ -30,7 +28,7 @@ from shopkeeper.serving.listening_schemas import (
     series_documents,
 )
 from shopkeeper.serving.problems import Problem, fault_of, request_id_of
-from shopkeeper.serving.replies import Json
+from shopkeeper.serving.replies import Json, rows_of
 from shopkeeper.tasks.listen_intake import BusyError
 from shopkeeper.tasks.shop import Shop
 
@@ -79,7 +77,7 @@ async def post_posts(request: Request) -> Response:
     ``Retry-After`` while too many wait to be read: nothing of the batch was written, send it again.
     """
     desk = desk_of(request)
-    rows = _rows(await request.body())
+    rows = rows_of(await request.body(), "posts", MOST_POSTS, "Send several batches.")
     posts, rejected = await desk.run(_checked, rows)
     if rejected and not posts:
         first = rejected[0]
@@ -152,21 +150,6 @@ def _series(shop: Shop, query: SeriesQuery) -> Json:
     table = shop.listen.series(query.by, start, end, timedelta(hours=query.step_hours), query.limit)
     found = series_documents(table, dict(shop.listen.names()))
     return Json({"by": query.by, "start": start, "end": end, "waiting": shop.listen.waiting, "series": found})
-
-
-def _rows(body: bytes) -> list[object]:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InputError(f"The body is not JSON: {error}.", where="body", cure='Send {"posts": [...]}.') from None
-    rows = document.get("posts") if isinstance(document, dict) else document
-    if not isinstance(rows, list):
-        raise InputError("There is no list of posts.", where="body.posts", cure='Send {"posts": [...]}.')
-    if len(rows) > MOST_POSTS:
-        raise InputError(
-            f"{len(rows)} posts are more than {MOST_POSTS}.", where="body.posts", cure="Send several batches."
-        )
-    return rows
 
 
 def _checked(rows: Sequence[object]) -> tuple[list[Passage], list[dict[str, object]]]:

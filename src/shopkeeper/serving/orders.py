@@ -13,10 +13,9 @@ from shopkeeper.records import Passage, PassageKind
 from shopkeeper.serving.api import desk_of
 from shopkeeper.serving.auth import Scope
 from shopkeeper.serving.gate import actor_of, needs
-from shopkeeper.serving.replies import ChangesOut, Json
+from shopkeeper.serving.replies import ChangesOut, Json, changes_document
 from shopkeeper.serving.schemas import Id, Language, Long, OptionalId, Short, Strict, aware
 from shopkeeper.store.orders import Order, OrderLine, OrderStatus, order_document
-from shopkeeper.store.protocols import Changes
 
 router = APIRouter(prefix="/v1", dependencies=needs(Scope.ADMIN))
 
@@ -144,7 +143,7 @@ class TextsIn(Strict):
 async def put_orders(request: Request, body: Annotated[OrdersIn, Body(openapi_examples=_ORDERS)]) -> Json:
     """Write up to 1,000 orders by id; equal ones are left alone."""
     desk = desk_of(request)
-    return Json(_changes(await desk.run(desk.shop.store.orders.put, [order.record() for order in body.orders])))
+    return Json(changes_document(await desk.run(desk.shop.store.orders.put, [order.record() for order in body.orders])))
 
 
 @router.get("/orders/{order:path}", tags=["orders"], summary="One order")
@@ -171,15 +170,11 @@ async def move_order(request: Request, order: str, body: MoveIn) -> Json:
 async def put_texts(request: Request, body: Annotated[TextsIn, Body(openapi_examples=_TEXTS)]) -> Json:
     """Write up to 1,000 answers of the FAQ, policies, reviews and the like by id. The assistant quotes them at its next reload."""
     desk = desk_of(request)
-    return Json(_changes(await desk.run(desk.shop.store.words.put, [text.record() for text in body.texts])))
+    return Json(changes_document(await desk.run(desk.shop.store.words.put, [text.record() for text in body.texts])))
 
 
 @router.delete("/texts/{text:path}", tags=["texts"], responses={200: {"model": ChangesOut}}, summary="Remove one text")
 async def delete_text(request: Request, text: str) -> Json:
     """Take a text out of the shop."""
     desk = desk_of(request)
-    return Json(_changes(await desk.run(desk.shop.store.words.remove, [text])))
-
-
-def _changes(changes: Changes) -> dict[str, int]:
-    return {name: getattr(changes, name) for name in ChangesOut.model_fields}
+    return Json(changes_document(await desk.run(desk.shop.store.words.remove, [text])))

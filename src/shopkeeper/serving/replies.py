@@ -10,8 +10,10 @@ import orjson
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from shopkeeper.errors import InputError
 from shopkeeper.records import Answer, Hit, Item
 from shopkeeper.serving.schemas import ItemDoc
+from shopkeeper.store.protocols import Changes
 
 
 class Json(Response):
@@ -62,6 +64,37 @@ class ChangesOut(BaseModel):
     updated: int
     unchanged: int
     removed: int
+
+
+def changes_document(changes: Changes) -> dict[str, int]:
+    """What a write did, as `ChangesOut`."""
+    return {name: getattr(changes, name) for name in ChangesOut.model_fields}
+
+
+def rows_of(body: bytes, name: str, limit: int, more: str) -> list[object]:
+    """The records of a batch: a list, or an object that holds it under `name`.
+
+    Args:
+        body: JSON.
+        name: What they are called.
+        limit: How many may come at once.
+        more: What to do with more.
+
+    Raises:
+        InputError: It is no such list, or too long.
+    """
+    cure = f'Send {{"{name}": [...]}}.'
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"The body is not JSON: {error}.", where="body", cure=cure) from None
+    rows = document.get(name) if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise InputError(f"There is no list of {name}.", where=f"body.{name}", cure=cure)
+    if len(rows) > limit:
+        message = f"{len(rows)} {name} are more than the {limit} of one batch."
+        raise InputError(message, where=f"body.{name}", cure=more)
+    return rows
 
 
 class RejectedOut(BaseModel):

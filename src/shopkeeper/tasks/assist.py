@@ -202,7 +202,7 @@ class AssistTask:
         """A text without personal data other than the customer's own and the shop's."""
         own = [situation.text, *draft.facts, *(c.text for c in draft.citations if c.source in _OWN_SOURCES)]
         names = [fact for fact in draft.facts if len(fact) >= _A_NAME]
-        private = [found for found in self._inspect(text) if found.kind == "personal"]
+        private = [found for found in inspect(text) if found.kind == "personal"]
         for found in sorted(private, key=lambda found: -found.start):
             if not any(found.text in known for known in own) and not any(name in found.text for name in names):
                 text = f"{text[: found.start]}[…]{text[found.end :]}"

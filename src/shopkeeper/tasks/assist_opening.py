@@ -18,6 +18,7 @@ from shopkeeper.tasks.assist_reading import Understanding
 from shopkeeper.tasks.assist_situation import Counter
 from shopkeeper.tasks.assist_terms import read_terms
 from shopkeeper.tasks.floor import Floor
+from shopkeeper.trust.safety import Safety
 
 _READ = (PassageKind.FAQ, PassageKind.POLICY, PassageKind.DIALOGUE)
 _REVIEWS = 50
@@ -49,7 +50,9 @@ def open_assist(floor: Floor, store: SqlStore, registry: Registry) -> AssistTask
     )
     brands = sorted({item.brand for item in items if item.brand})
     phraser = Phraser(open_generator(settings), settings.generate, brands)
-    return AssistTask(store, counter, understanding, phraser, settings.assist)
+    abuse = registry.live("abuse")
+    safety = Safety(None if abuse is None else abuse.scorer())
+    return AssistTask(store, counter, understanding, phraser, settings.assist, safety.inspect)
 
 
 def _answers(registry: Registry) -> AnswerModel | None:
