@@ -4,7 +4,7 @@ import json
 import tomllib
 
 import pytest
-from test_classify import DOMAIN, ROWS, desk, write  # noqa: F401 - a fixture
+from test_asking import DOMAIN, ROWS, desk, write  # noqa: F401 - a fixture
 from typer.testing import CliRunner
 
 from shopkeeper.cli import classify, data  # noqa: F401 - they register their commands

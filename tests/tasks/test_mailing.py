@@ -92,10 +92,17 @@ def test_many_at_once_are_answered_as_one_by_one(toy, monkeypatch, cells):
         one = toy.task.answer(request)
         assert many.request == one.request
         assert (many.total, many.model) == (one.total, one.model)
-        assert [hit.item for hit in many.hits] == [hit.item for hit in one.hits]
-        assert [hit.propensity for hit in many.hits] == [hit.propensity for hit in one.hits]
-        assert [hit.reasons for hit in many.hits] == [hit.reasons for hit in one.hits]
         np.testing.assert_allclose([h.score for h in many.hits], [h.score for h in one.hits], rtol=1e-4, atol=1e-6)
+        # products of matrices round differently by their shape: what is level may change places, or fall off the end
+        last = max(many.hits[-1].score, one.hits[-1].score) + 1e-4
+        ours, theirs = ({hit.item: hit for hit in found.hits} for found in (many, one))
+        assert {item for item, hit in ours.items() if hit.score > last} == {
+            item for item, hit in theirs.items() if hit.score > last
+        }
+        for item in ours.keys() & theirs.keys():
+            assert ours[item].propensity == theirs[item].propensity
+            assert ours[item].reasons == theirs[item].reasons
+            np.testing.assert_allclose(ours[item].score, theirs[item].score, rtol=1e-4, atol=1e-6)
     assert toy.task.answers([]) == []
 
 
