@@ -27,9 +27,9 @@ from bench.contract import Metric, Row
 from shopkeeper.evaluation import offpolicy
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.replay_bandit import RandomLog, followed, replay
-from shopkeeper.ranking.bandits import Bandit, LinUCB, ThompsonSampling
-from shopkeeper.ranking.hashed_features import HashedFeatures
-from shopkeeper.ranking.uplift import dense
+from shopkeeper.ranking.ads.bandits import Bandit, LinUCB, ThompsonSampling
+from shopkeeper.ranking.ads.hashed_features import HashedFeatures
+from shopkeeper.ranking.ads.uplift import dense
 
 _PLACES = 3
 _RATE = 0.005

@@ -25,8 +25,8 @@ from shopkeeper.models.static import StaticEncoder
 from shopkeeper.models.text import Floats
 from shopkeeper.practice import Practice, build
 from shopkeeper.practice.behaviour import GRADE_PULL, examination
-from shopkeeper.ranking.ad_features import NAMES, TEXTUAL, Moment
-from shopkeeper.ranking.ad_model import TARGETS
+from shopkeeper.ranking.ads.features import NAMES, TEXTUAL, Moment
+from shopkeeper.ranking.ads.model import TARGETS
 from shopkeeper.ranking.shown import query_key
 from shopkeeper.recipes.ad_clicks import guesses
 from shopkeeper.recipes.ad_learning import Learnt, blank, learn, learn_trees, straight
@@ -37,7 +37,7 @@ from shopkeeper.records import Event
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.vectors import VectorIndex
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.ad_chances import AdChances
+from shopkeeper.tasks.advertise.chances import AdChances
 
 Values = NDArray[np.float64]
 

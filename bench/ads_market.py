@@ -19,7 +19,7 @@ from bench.contract import Metric, Row
 from shopkeeper.practice import build
 from shopkeeper.practice.ad_pages import AdPage, draw_pages, purchases
 from shopkeeper.practice.market import Bidding, EnvyFree, Honest, RegretMatching, live, trade
-from shopkeeper.ranking.pacing import Traffic
+from shopkeeper.ranking.ads.pacing import Traffic
 from shopkeeper.trust.auctions import Mechanism
 
 _ADVERTISERS = 12

@@ -3,7 +3,7 @@
 Rows of both policies together, in the order of time, in six stretches: a model learns from all stretches before the one it
 is asked about, so each of the last five is foreseen once. What a model is held back by is chosen on the last of the stretches it
 learns from. Features: the user's four hashed features and the place, the item with its own features, and crosses of user with
-item (`ranking.hashed_features`). `base rate` says the mean of the past of everything, `item` and `place` the past of that item
+item (`ranking.ads.hashed_features`). `base rate` says the mean of the past of everything, `item` and `place` the past of that item
 and place, drawn to the mean.
 
 With 80 to 115 clicks in 20,000 rows differences below .05 of AUC are noise; `log_loss_gain` is the paired difference from the
@@ -27,7 +27,7 @@ from bench.ads_openbandit import CAMPAIGNS, POLICIES
 from bench.contract import Metric, Row
 from shopkeeper.evaluation.classification import auc, auc_interval, calibration_error, log_loss
 from shopkeeper.evaluation.intervals import paired_difference
-from shopkeeper.ranking.hashed_features import HashedFeatures
+from shopkeeper.ranking.ads.hashed_features import HashedFeatures
 
 Values = NDArray[np.float64]
 Predict = Callable[[pl.DataFrame, Values, pl.DataFrame, int], Values]

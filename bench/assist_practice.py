@@ -30,8 +30,8 @@ from shopkeeper.retrieval.analysis import terms
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store
 from shopkeeper.store.orders import Order, OrderStatus
-from shopkeeper.tasks.assist_sentences import WORDING, day
-from shopkeeper.tasks.assist_turns import Reply, Turn
+from shopkeeper.tasks.assist.sentences import WORDING, day
+from shopkeeper.tasks.assist.turns import Reply, Turn
 from shopkeeper.tasks.shop import Shop
 from shopkeeper.trust.facts import facts
 from shopkeeper.trust.folding import fold

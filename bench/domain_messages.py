@@ -18,8 +18,8 @@ from shopkeeper.models.text import Floats
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.retrieval.similar_texts import SimilarTexts
 from shopkeeper.settings import Settings
-from shopkeeper.tasks.hot_topics import Encode
-from shopkeeper.tasks.hot_topics import hot_topics as found_topics
+from shopkeeper.tasks.listen.hot_topics import Encode
+from shopkeeper.tasks.listen.hot_topics import hot_topics as found_topics
 
 MATTERS = {"smoke and noise at night": "魅力之城", "students sent to factories": "经济学院"}
 """The two matters that the thirty sample messages hold several of, by the word that all of each and no others have."""

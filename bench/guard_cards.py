@@ -21,9 +21,9 @@ from bench.contract import Metric, Row
 from shopkeeper.evaluation.classification import auc
 from shopkeeper.models.outliers import PARTS
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.payment_features import payment_features
-from shopkeeper.ranking.payment_table import Feature
-from shopkeeper.ranking.payments import DAY, Payments
+from shopkeeper.ranking.payments.columns import DAY, Payments
+from shopkeeper.ranking.payments.features import payment_features
+from shopkeeper.ranking.payments.table import Feature
 from shopkeeper.recipes.fraud_learning import grow, log_odds, odd_columns
 from shopkeeper.recipes.outlier_fitting import fit_outliers
 

@@ -21,8 +21,8 @@ from shopkeeper.models.static import StaticEncoder
 from shopkeeper.models.text import Floats
 from shopkeeper.practice import Practice, build
 from shopkeeper.practice.mischief import GOODS, VISITORS, Mischief, plant
-from shopkeeper.ranking.visitors import NAMES
-from shopkeeper.ranking.visits import visits
+from shopkeeper.ranking.visits.visitors import NAMES
+from shopkeeper.ranking.visits.visits import visits
 from shopkeeper.records import Event, Item
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.histories import read
@@ -30,12 +30,12 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.trusted import Trusted
-from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit
-from shopkeeper.tasks.catalogue_check import Findings as CatalogueFindings
-from shopkeeper.tasks.catalogue_check import check as check_catalogue
-from shopkeeper.tasks.catalogue_likeness import bare
-from shopkeeper.tasks.visitor_check import PERSON, ROBOT, SUSPICIONS, flagged
-from shopkeeper.tasks.visitor_check import check as check_visitors
+from shopkeeper.tasks.guard.catalogue_check import Findings as CatalogueFindings
+from shopkeeper.tasks.guard.catalogue_check import check as check_catalogue
+from shopkeeper.tasks.guard.catalogue_likeness import bare
+from shopkeeper.tasks.guard.visitor_check import PERSON, ROBOT, SUSPICIONS, flagged
+from shopkeeper.tasks.guard.visitor_check import check as check_visitors
+from shopkeeper.tasks.recommend.behaviour import Behaviour, Parameters, fit
 
 _RESAMPLES = 400
 _BATCH = 5_000

@@ -28,15 +28,15 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.contract import Metric, Row
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.rater_graph import SPREAD_NAMES, blocks, spread
-from shopkeeper.ranking.rater_model import drawn_folds, trust
-from shopkeeper.ranking.raters import GROUPS, NAMES, rater_table
-from shopkeeper.ranking.ratings import Ints, Ratings, Values
+from shopkeeper.ranking.raters.graph import SPREAD_NAMES, blocks, spread
+from shopkeeper.ranking.raters.model import drawn_folds, trust
+from shopkeeper.ranking.raters.ratings import Ints, Ratings, Values
+from shopkeeper.ranking.raters.signs import GROUPS, NAMES, rater_table
 from shopkeeper.recipes.raters import Learnt, best_border, grow_trees, learn_raters
 from shopkeeper.retrieval.collaborative import Neighbours, together
 from shopkeeper.retrieval.ease import ease
 from shopkeeper.retrieval.histories import fold
-from shopkeeper.tasks.review_check import item_means
+from shopkeeper.tasks.guard.review_check import item_means
 
 _FOLDS = 5
 _SAMPLES = 200

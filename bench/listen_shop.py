@@ -27,10 +27,10 @@ from shopkeeper.recipes.classify import Taught, learn
 from shopkeeper.recipes.method import Method
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import Settings
-from shopkeeper.tasks.listen_models import Judge
-from shopkeeper.tasks.listen_phrases import Phrases
-from shopkeeper.tasks.listen_reader import Reader
-from shopkeeper.tasks.listen_reading import Reading
+from shopkeeper.tasks.listen.models import Judge
+from shopkeeper.tasks.listen.phrases import Phrases
+from shopkeeper.tasks.listen.reader import Reader
+from shopkeeper.tasks.listen.reading import Reading
 from shopkeeper.training.supervised import class_numbers
 
 _QUICK = 1_000

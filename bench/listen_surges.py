@@ -30,10 +30,10 @@ from bench.contract import Metric, Row
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import ListenSettings
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.listen_alarms import Alarms
-from shopkeeper.tasks.listen_counts import DAY, HOUR, QUARTER, Series
-from shopkeeper.tasks.listen_reading import Reading
-from shopkeeper.tasks.listen_surges import Surges
+from shopkeeper.tasks.listen.alarms import Alarms
+from shopkeeper.tasks.listen.counts import DAY, HOUR, QUARTER, Series
+from shopkeeper.tasks.listen.reading import Reading
+from shopkeeper.tasks.listen.surges import Surges
 
 _START = datetime(2026, 1, 5, tzinfo=UTC)
 _FIRST = int(_START.timestamp()) // QUARTER

@@ -25,7 +25,7 @@ from shopkeeper.retrieval.histories import Floats, Histories, Source
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore, open_store
-from shopkeeper.tasks.behaviour import Behaviour, fit
+from shopkeeper.tasks.recommend.behaviour import Behaviour, fit
 
 _START = datetime(2014, 1, 1, tzinfo=UTC)
 _BATCH = 20_000

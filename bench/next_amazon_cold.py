@@ -15,7 +15,7 @@ from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.next_items import Split, measures, ranks
 from shopkeeper.recipes.behaviour import learn
 from shopkeeper.settings import Settings
-from shopkeeper.tasks.behaviour import Behaviour, fit
+from shopkeeper.tasks.recommend.behaviour import Behaviour, fit
 
 _HIDDEN = 0.1
 

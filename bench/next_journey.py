@@ -24,7 +24,7 @@ from shopkeeper.retrieval.histories import Floats, Matrix, empty, read
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import Trails, read_trails
 from shopkeeper.settings import Settings
-from shopkeeper.tasks.behaviour import fit
+from shopkeeper.tasks.recommend.behaviour import fit
 
 _WINDOW = timedelta(weeks=4)
 _LEAST = 30

@@ -30,7 +30,7 @@ from shopkeeper.models.pictures import open_picture, squared
 from shopkeeper.models.text import Floats
 from shopkeeper.recipes.bridging import Pairs, learn_bridge, reciprocal_ranks, spans
 from shopkeeper.recipes.fusing import Answering, Questions, correct, learn_fusion, tensors
-from shopkeeper.tasks.picture_check import surprise
+from shopkeeper.tasks.guard.picture_check import surprise
 
 Ints = NDArray[np.int64]
 _SHARES = (0.1, 0.25, 0.5, 1.0)

@@ -13,9 +13,9 @@ from bench.contract import ROOT, Metric, Row
 from bench.next_amazon import encode
 from bench.next_journey import groceries
 from bench.profile_rows import rows
-from shopkeeper.ranking.customer_deeds import Values
-from shopkeeper.ranking.next_category import NextCategory, last_vectors
-from shopkeeper.ranking.propensity_features import text_features
+from shopkeeper.ranking.customers.deeds import Values
+from shopkeeper.ranking.customers.features import text_features
+from shopkeeper.ranking.customers.next_category import NextCategory, last_vectors
 from shopkeeper.recipes.next_category import Baskets, centroids, hits, learn_next
 from shopkeeper.recipes.profile import Log, read_log
 from shopkeeper.recipes.snapshots import Snapshot, next_baskets

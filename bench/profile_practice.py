@@ -11,7 +11,7 @@ from bench.profile_rows import rows
 from shopkeeper.models.cache import CachedEncoder
 from shopkeeper.models.static import StaticEncoder
 from shopkeeper.practice import Practice, build
-from shopkeeper.ranking.customer_deeds import KINDS, frame_of, with_feelings
+from shopkeeper.ranking.customers.deeds import KINDS, frame_of, with_feelings
 from shopkeeper.recipes.profile import read_log
 from shopkeeper.records import PassageKind
 from shopkeeper.retrieval.shelf import Shelf

@@ -13,9 +13,9 @@ from scipy.stats import spearmanr
 from bench.contract import Metric, Row
 from shopkeeper.evaluation.plots import drawable, reliability_diagram
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.customer_deeds import Values
-from shopkeeper.ranking.lifetime import fit_lifetime
-from shopkeeper.ranking.propensity_features import RFM, propensity_features, repeat_buying
+from shopkeeper.ranking.customers.deeds import Values
+from shopkeeper.ranking.customers.features import RFM, propensity_features, repeat_buying
+from shopkeeper.ranking.customers.lifetime import fit_lifetime
 from shopkeeper.recipes.profile import HORIZON, Log, Measured, ProfileOptions, learn_foresight, propensity_marks
 from shopkeeper.recipes.propensity import TARGETS, Labels, labels_of, linear_model
 from shopkeeper.recipes.purchase_baselines import straightened

@@ -24,7 +24,7 @@ from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.retrieval.understanding.nouns import Understood
-from shopkeeper.tasks.finding import DEPTH, Finder, Tier
+from shopkeeper.tasks.search.finding import DEPTH, Finder, Tier
 
 FOLDS = 5
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -24,8 +24,8 @@ from shopkeeper.retrieval.shelf import Mask, Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.sessions import MemorySessions
-from shopkeeper.tasks.behaviour import fit, learnt_from
-from shopkeeper.tasks.recommend import RecommendTask
+from shopkeeper.tasks.recommend.behaviour import fit, learnt_from
+from shopkeeper.tasks.recommend.task import RecommendTask
 
 _BATCH = 5_000
 _SHOWN = 10

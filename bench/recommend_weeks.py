@@ -32,9 +32,9 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import RecommendSettings, Settings
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.sessions import MemorySessions
-from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit, learnt_from
-from shopkeeper.tasks.recommend import RecommendTask
-from shopkeeper.tasks.shaping import Shaper
+from shopkeeper.tasks.recommend.behaviour import Behaviour, Parameters, fit, learnt_from
+from shopkeeper.tasks.recommend.shaping import Shaper
+from shopkeeper.tasks.recommend.task import RecommendTask
 
 Values = NDArray[np.float64]
 

@@ -35,9 +35,9 @@ from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.finding import Finder
 from shopkeeper.tasks.floor import ranker_of
 from shopkeeper.tasks.known import known_from
+from shopkeeper.tasks.search.finding import Finder
 
 _BATCH = 5_000
 _ASKED, _LEAST_DEEDS, _PAST = 600, 5, 50

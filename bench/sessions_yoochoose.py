@@ -24,7 +24,7 @@ from shopkeeper.retrieval.popularity import DAY, Standing
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import SPEAKS, Ints, Trails, read_trails
 from shopkeeper.settings import Settings
-from shopkeeper.tasks.behaviour import fit
+from shopkeeper.tasks.recommend.behaviour import fit
 
 _CUTOFF = 20
 _RESAMPLES = 2_000

@@ -17,7 +17,7 @@ from bench.next_amazon import opened
 from bench.plots import lines
 from shopkeeper.evaluation.beyond import coverage, exposure, gini, intra_list_diversity, miscalibration, novelty
 from shopkeeper.ranking.blend import tune
-from shopkeeper.ranking.calibration import memberships
+from shopkeeper.ranking.pages.calibration import memberships
 from shopkeeper.recipes.moments import Moment
 from shopkeeper.recipes.source_tuning import examples, tune_sources
 from shopkeeper.records import Request
@@ -25,10 +25,10 @@ from shopkeeper.retrieval.histories import Floats
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import trail_of
 from shopkeeper.settings import RecommendSettings, Settings
-from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit
-from shopkeeper.tasks.people import Person
-from shopkeeper.tasks.shaping import SHAPED, Shaper
-from shopkeeper.tasks.welcome import top
+from shopkeeper.tasks.recommend.behaviour import Behaviour, Parameters, fit
+from shopkeeper.tasks.recommend.people import Person
+from shopkeeper.tasks.recommend.shaping import SHAPED, Shaper
+from shopkeeper.tasks.recommend.welcome import top
 
 _K = 10
 _USERS = 4_000

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from bench.contract import Metric, Row
 from shopkeeper.evaluation.uplift import Trial, auuc, effect, qini, uplift_at
-from shopkeeper.ranking.hashed_features import HashedFeatures
-from shopkeeper.ranking.uplift import combined, dense
+from shopkeeper.ranking.ads.hashed_features import HashedFeatures
+from shopkeeper.ranking.ads.uplift import combined, dense
 from shopkeeper.recipes.uplift import Learnt, learn
 from shopkeeper.recipes.uplift_learners import BASES, Sample, response
 

@@ -23,13 +23,13 @@ from shopkeeper.records import Item, Passage
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.known import known_from
-from shopkeeper.tasks.write import WriteTask
-from shopkeeper.tasks.write_appeal import Appeal, Trials, learn_appeal
-from shopkeeper.tasks.write_briefs import KINDS, Brief, Copy, Objection
-from shopkeeper.tasks.write_check import objections
-from shopkeeper.tasks.write_facts import Facts
-from shopkeeper.tasks.write_length import characters
-from shopkeeper.tasks.write_words import ShopWords, likeness, words
+from shopkeeper.tasks.write.appeal import Appeal, Trials, learn_appeal
+from shopkeeper.tasks.write.briefs import KINDS, Brief, Copy, Objection
+from shopkeeper.tasks.write.check import objections
+from shopkeeper.tasks.write.facts import Facts
+from shopkeeper.tasks.write.length import characters
+from shopkeeper.tasks.write.task import WriteTask
+from shopkeeper.tasks.write.words import ShopWords, likeness, words
 
 Values = NDArray[np.float64]
 Rng = np.random.Generator

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from shopkeeper.tasks.write_facts import Facts
-from shopkeeper.tasks.write_words import ShopWords
+from shopkeeper.tasks.write.facts import Facts
+from shopkeeper.tasks.write.words import ShopWords
 
 Rng = np.random.Generator
 

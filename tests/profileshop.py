@@ -55,6 +55,6 @@ def lived(seed: int = 0) -> list[Event]:
 
 def frame(events: list[Event]) -> pl.DataFrame:
     """The same as `EventLog.frame` gives it, as far as profiles read it."""
-    from shopkeeper.ranking.customer_deeds import frame_of
+    from shopkeeper.ranking.customers.deeds import frame_of
 
     return frame_of(events)

@@ -23,8 +23,8 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.settings import Settings
 from shopkeeper.store.feeds import read_products
-from shopkeeper.tasks.finding import Finder
-from shopkeeper.tasks.search import SearchTask
+from shopkeeper.tasks.search.finding import Finder
+from shopkeeper.tasks.search.task import SearchTask
 
 _SAMPLE = 50
 

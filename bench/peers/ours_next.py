@@ -27,7 +27,7 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import KINDS, Trails
 from shopkeeper.settings import Settings
 from shopkeeper.store.feeds import read_products
-from shopkeeper.tasks.behaviour import fit
+from shopkeeper.tasks.recommend.behaviour import fit
 
 _SAMPLE = 4_000
 """Validation users that tuning looks at, as in `recipes.behaviour`."""

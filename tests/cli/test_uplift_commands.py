@@ -15,7 +15,7 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.advertising import Campaign
 from shopkeeper.store.database import open_store
 from shopkeeper.store.merchandising import When
-from shopkeeper.tasks.ad_targeting import Adbook
+from shopkeeper.tasks.advertise.targeting import Adbook
 
 import_module("shopkeeper.cli.uplift")
 

@@ -8,7 +8,7 @@ import pytest
 
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.retrieval.similar_texts import SimilarTexts
-from shopkeeper.tasks.hot_topics import hot_topics
+from shopkeeper.tasks.listen.hot_topics import hot_topics
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 MEANING = {"smoke": 0, "fumes": 0, "油烟": 0, "school": 1, "pupils": 1, "bus": 2, "tram": 2}

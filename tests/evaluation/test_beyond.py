@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.evaluation import beyond
-from shopkeeper.ranking.calibration import divergence, memberships
+from shopkeeper.ranking.pages.calibration import divergence, memberships
 
 
 def test_examples_in_the_documentation_hold():

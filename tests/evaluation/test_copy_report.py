@@ -7,7 +7,7 @@ import pytest
 from shopkeeper.evaluation.copy_report import copy_reports, difference, rate
 from shopkeeper.records import Event, EventKind
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.write_desk import Published, stamp
+from shopkeeper.tasks.write.desk import Published, stamp
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 

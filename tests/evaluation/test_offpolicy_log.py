@@ -10,8 +10,8 @@ from shopkeeper.errors import InputError
 from shopkeeper.evaluation import offpolicy_report
 from shopkeeper.evaluation.offpolicy_log import logged, read_pages, replayed
 from shopkeeper.evaluation.offpolicy_report import estimate
-from shopkeeper.ranking.drawing import Evenly
-from shopkeeper.ranking.exploration import Explorer
+from shopkeeper.ranking.pages.drawing import Evenly
+from shopkeeper.ranking.pages.exploration import Explorer
 from shopkeeper.records import Answer, Event, EventKind, Hit, Impression
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from shopkeeper.errors import InputError
 from shopkeeper.evaluation import offpolicy
 from shopkeeper.evaluation.intervals import bootstrap_interval
 from shopkeeper.evaluation.replay_bandit import RandomLog, followed, replay
-from shopkeeper.ranking.bandits import LinUCB, ThompsonSampling
+from shopkeeper.ranking.ads.bandits import LinUCB, ThompsonSampling
 
 RATES = np.array([0.1, 0.5, 0.2])
 

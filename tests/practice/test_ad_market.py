@@ -7,7 +7,7 @@ import pytest
 
 from shopkeeper.practice.ad_pages import AD_PLACES, ORGANIC, draw_pages, purchases
 from shopkeeper.practice.market import FRACTIONS, EnvyFree, Honest, RegretMatching, live, trade
-from shopkeeper.ranking.pacing import Traffic
+from shopkeeper.ranking.ads.pacing import Traffic
 from shopkeeper.trust.auctions import Mechanism
 
 ADVERTISERS = 6

@@ -12,7 +12,7 @@ from shopkeeper.practice.service import PER_LANGUAGE, cases
 from shopkeeper.practice.shop import START
 from shopkeeper.records import EventKind, PassageKind
 from shopkeeper.store.orders import OrderStatus
-from shopkeeper.tasks.assist_terms import Terms
+from shopkeeper.tasks.assist.terms import Terms
 
 
 def test_every_purchase_stands_in_one_order_of_its_customer(small: Practice) -> None:

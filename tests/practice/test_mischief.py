@@ -4,7 +4,7 @@ import pytest
 
 from shopkeeper.errors import InputError
 from shopkeeper.practice.mischief import GOODS, VISITORS, plant
-from shopkeeper.ranking.visits import visitor_of
+from shopkeeper.ranking.visits.visits import visitor_of
 from shopkeeper.records import EventKind
 from shopkeeper.store.database import open_store
 

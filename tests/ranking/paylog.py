@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from shopkeeper.ranking.payments import DAY, NEVER, Payment, Payments
+from shopkeeper.ranking.payments.columns import DAY, NEVER, Payment, Payments
 from shopkeeper.records import Event, EventKind
 
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday

@@ -5,7 +5,7 @@ import pytest
 from hash_encoder import HashEncoder
 from toyshop import START, item_id, toy_items
 
-from shopkeeper.ranking.ad_features import NAMES, Moment, ad_features, ad_vectors, taste_of
+from shopkeeper.ranking.ads.features import NAMES, Moment, ad_features, ad_vectors, taste_of
 from shopkeeper.ranking.item_record import ItemRecord
 from shopkeeper.records import Event, EventKind
 from shopkeeper.retrieval.shelf import Shelf

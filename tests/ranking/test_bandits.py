@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.bandits import LinUCB, ThompsonSampling, draw
+from shopkeeper.ranking.ads.bandits import LinUCB, ThompsonSampling, draw
 
 RATES = np.array([0.05, 0.3, 0.1, 0.02])
 NOTHING = np.zeros((1, 0), dtype=np.float32)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking import calibration
-from shopkeeper.ranking.calibration import calibrated, divergence, memberships, mix
+from shopkeeper.ranking.pages import calibration
+from shopkeeper.ranking.pages.calibration import calibrated, divergence, memberships, mix
 
 
 def test_examples_in_the_documentation_hold():

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from profileshop import SHOP, START, frame, lived
 
-from shopkeeper.ranking.customer_deeds import (
+from shopkeeper.ranking.customers.deeds import (
     CODE,
     LOOK_BACK,
     deeds_of,
@@ -18,8 +18,7 @@ from shopkeeper.ranking.customer_deeds import (
     taxonomy_of,
     with_feelings,
 )
-from shopkeeper.ranking.next_category import last_vectors
-from shopkeeper.ranking.propensity_features import (
+from shopkeeper.ranking.customers.features import (
     principal,
     propensity_features,
     reduced,
@@ -27,6 +26,7 @@ from shopkeeper.ranking.propensity_features import (
     review_features,
     text_features,
 )
+from shopkeeper.ranking.customers.next_category import last_vectors
 from shopkeeper.records import Event, EventKind, Passage, PassageKind
 from shopkeeper.retrieval.shelf import Shelf
 

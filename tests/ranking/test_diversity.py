@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.diversity import determinantal, kernel, marginal_relevance, relevance
+from shopkeeper.ranking.pages.diversity import determinantal, kernel, marginal_relevance, relevance
 
 WAYS = [marginal_relevance, determinantal]
 

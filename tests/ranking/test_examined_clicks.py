@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from shopkeeper.ranking.examined_clicks import base_logit, fit_linear, losses, slopes, straightened
+from shopkeeper.ranking.ads.examined_clicks import base_logit, fit_linear, losses, slopes, straightened
 
 LOGITS = st.floats(-6, 6)
 LOOKED = st.floats(0.05, 1.0)

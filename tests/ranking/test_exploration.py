@@ -10,8 +10,8 @@ from scipy.integrate import quad
 from scipy.stats import beta as beta_distribution
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.drawing import Evenly, Thompson, Trials
-from shopkeeper.ranking.exploration import Explorer
+from shopkeeper.ranking.pages.drawing import Evenly, Thompson, Trials
+from shopkeeper.ranking.pages.exploration import Explorer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking import exposure
-from shopkeeper.ranking.exposure import (
+from shopkeeper.ranking.pages import exposure
+from shopkeeper.ranking.pages.exposure import (
     SupplierExposure,
     freshness,
     inverse_weights,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.hashed_features import HashedFeatures
+from shopkeeper.ranking.ads.hashed_features import HashedFeatures
 
 FRAME = pl.DataFrame(
     {

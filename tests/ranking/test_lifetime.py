@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.ranking.lifetime import Lifetime, Spending, fit_lifetime, fit_spending
+from shopkeeper.ranking.customers.lifetime import Lifetime, Spending, fit_lifetime, fit_spending
 
 CDNOW = Lifetime(0.2426, 4.4136, 0.7929, 2.4259)
 """Fader, Hardie, Lee 2005: CDNOW, in weeks."""

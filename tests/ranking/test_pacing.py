@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.pacing import USUAL, Traffic, multipliers
+from shopkeeper.ranking.ads.pacing import USUAL, Traffic, multipliers
 
 EVENING = Traffic.learnt(np.repeat(np.arange(24.0), [1] * 8 + [4] * 10 + [12] * 5 + [3]) + 0.5)
 

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from paylog import START, columns, simulated
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking import payment_runs
-from shopkeeper.ranking.payment_features import payment_features
-from shopkeeper.ranking.payment_table import UNIT, Feature
-from shopkeeper.ranking.payment_windows import PaymentWindows
-from shopkeeper.ranking.payments import DAY, NEVER, Payment
+from shopkeeper.ranking.payments import runs as payment_runs
+from shopkeeper.ranking.payments.columns import DAY, NEVER, Payment
+from shopkeeper.ranking.payments.features import payment_features
+from shopkeeper.ranking.payments.table import UNIT, Feature
+from shopkeeper.ranking.payments.windows import PaymentWindows
 
 BASE = int(START.timestamp())
 

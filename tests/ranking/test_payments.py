@@ -6,7 +6,7 @@ import pytest
 from paylog import START, purchase
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.payments import NEVER, payment_of, read_payments
+from shopkeeper.ranking.payments.columns import NEVER, payment_of, read_payments
 from shopkeeper.records import Decision, Event, EventKind
 
 

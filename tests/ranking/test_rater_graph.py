@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.ranking.rater_graph import GRAPH_NAMES, SPREAD_NAMES, blocks, graph_signs, spread
-from shopkeeper.ranking.ratings import Ratings
+from shopkeeper.ranking.raters.graph import GRAPH_NAMES, SPREAD_NAMES, blocks, graph_signs, spread
+from shopkeeper.ranking.raters.ratings import Ratings
 
 
 def rated(rows):

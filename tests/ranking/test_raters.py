@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.ranking.rater_texts import near_copies
-from shopkeeper.ranking.raters import GROUPS, NAMES, others_rating, rater_table
-from shopkeeper.ranking.ratings import Ratings
+from shopkeeper.ranking.raters.ratings import Ratings
+from shopkeeper.ranking.raters.signs import GROUPS, NAMES, others_rating, rater_table
+from shopkeeper.ranking.raters.texts import near_copies
 
 DAY = 86_400.0
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.ratings import Ratings, read_ratings, share_by
+from shopkeeper.ranking.raters.ratings import Ratings, read_ratings, share_by
 from shopkeeper.records import Passage, PassageKind
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

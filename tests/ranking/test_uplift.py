@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from shopkeeper.errors import InputError, ModelError
 from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
-from shopkeeper.ranking.hashed_features import HashedFeatures
-from shopkeeper.ranking.uplift import LinearModel, Part, Uplift, chosen
+from shopkeeper.ranking.ads.hashed_features import HashedFeatures
+from shopkeeper.ranking.ads.uplift import LinearModel, Part, Uplift, chosen
 
 CUSTOMERS = pl.DataFrame({"spent": [0.0, 5.0, None, 90.0], "channel": ["web", "phone", None, "fax"]})
 

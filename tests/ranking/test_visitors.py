@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from shopkeeper.ranking.visitors import NAMES, traces
-from shopkeeper.ranking.visits import visitor_of, visits
+from shopkeeper.ranking.visits.visitors import NAMES, traces
+from shopkeeper.ranking.visits.visits import visitor_of, visits
 from shopkeeper.records import Event, EventKind, Impression
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)

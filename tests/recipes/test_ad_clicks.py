@@ -7,8 +7,8 @@ from toyshop import TASTES, item_id, toy_items
 
 from shopkeeper.errors import InputError, ModelError, TrainingError
 from shopkeeper.models.bundle import Bundle
-from shopkeeper.ranking.ad_features import Moment, ad_features, taste_of
-from shopkeeper.ranking.ad_model import AdModel
+from shopkeeper.ranking.ads.features import Moment, ad_features, taste_of
+from shopkeeper.ranking.ads.model import AdModel
 from shopkeeper.ranking.item_record import ItemRecord
 from shopkeeper.recipes.ad_clicks import train_ad_clicks
 from shopkeeper.recipes.ad_learning import choose, learn
@@ -20,7 +20,7 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.vectors import VectorIndex
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.ad_chances import AdChances
+from shopkeeper.tasks.advertise.chances import AdChances
 
 SMALL = CrossOptions(width=4, hidden=(16,), batch=256, epochs=3)
 

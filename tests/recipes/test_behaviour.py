@@ -19,7 +19,7 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import read_trails
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.behaviour import Parameters, fit, learnt_from
+from shopkeeper.tasks.recommend.behaviour import Parameters, fit, learnt_from
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from shopkeeper.retrieval.answers import AnswerIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.assist_reading import Understanding
+from shopkeeper.tasks.assist.reading import Understanding
 
 HIRE = [
     f"{verb} a {tool} {when}"

@@ -13,9 +13,9 @@ from shopkeeper.recipes.labelled_texts import Texts
 from shopkeeper.recipes.opinion import concern_texts, labels_of, learn_labels, train_labels, train_opinion
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import Settings
-from shopkeeper.tasks.listen_models import Judge, judge
-from shopkeeper.tasks.listen_phrases import Phrases
-from shopkeeper.tasks.listen_reader import Reader
+from shopkeeper.tasks.listen.models import Judge, judge
+from shopkeeper.tasks.listen.phrases import Phrases
+from shopkeeper.tasks.listen.reader import Reader
 
 WORDS = {"price": "太贵了 涨价", "delivery": "快递 物流 很慢", "quality": "质量 坏了 断裂"}
 

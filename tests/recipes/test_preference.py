@@ -13,7 +13,7 @@ from shopkeeper.ranking.ranker import Linear, Ranker
 from shopkeeper.recipes.moments import moments
 from shopkeeper.recipes.preference import Choices, choices, learn_preference, places
 from shopkeeper.retrieval.shelf import Shelf
-from shopkeeper.tasks.behaviour import Parameters, fit
+from shopkeeper.tasks.recommend.behaviour import Parameters, fit
 
 WORDS, BLEND, EVIDENCE = NAMES.index("words"), NAMES.index("blend"), NAMES.index("evidence")
 

@@ -11,8 +11,8 @@ from profileshop import SHOP, START, frame, lived
 from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.classification import auc, calibration_error
 from shopkeeper.models.bundle import Card, save_bundle
-from shopkeeper.ranking.customer_segments import CustomerSegments
-from shopkeeper.ranking.foresight import Foresight
+from shopkeeper.ranking.customers.foresight import Foresight
+from shopkeeper.ranking.customers.segments import CustomerSegments
 from shopkeeper.recipes.profile import Log, ProfileOptions, grouped, learn_foresight, marks, read_log, train_profile
 from shopkeeper.recipes.segments import learn_segments
 from shopkeeper.recipes.snapshots import ahead, next_baskets, snapshot, snapshots

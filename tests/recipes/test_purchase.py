@@ -11,7 +11,7 @@ from toyshop import START, TASTES, item_id, taste_of_item, toy_items, toy_store
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.chances import Chances, Rates
-from shopkeeper.ranking.customer_words import Deed, customer_words
+from shopkeeper.ranking.customers.words import Deed, customer_words
 from shopkeeper.recipes.purchase import PurchaseOptions, straighten, train_purchase
 from shopkeeper.recipes.purchase_baselines import item_ids, item_rates, linear_words, straightened, weigh
 from shopkeeper.recipes.purchase_moments import find_moments, gather_periods

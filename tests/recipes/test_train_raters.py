@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.ranking.rater_model import SIGNS, RaterModel, trust
-from shopkeeper.ranking.ratings import Ratings
+from shopkeeper.ranking.raters.model import SIGNS, RaterModel, trust
+from shopkeeper.ranking.raters.ratings import Ratings
 from shopkeeper.recipes.raters import best_border, learn_raters
 from shopkeeper.recipes.rating_attacks import attacked
 

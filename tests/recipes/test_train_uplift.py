@@ -6,7 +6,7 @@ import pytest
 
 from shopkeeper.errors import InputError, TrainingError
 from shopkeeper.evaluation.uplift import Trial, qini
-from shopkeeper.ranking.uplift import Uplift, combined
+from shopkeeper.ranking.ads.uplift import Uplift, combined
 from shopkeeper.recipes.uplift import learn, train_uplift
 from shopkeeper.recipes.uplift_learners import BASES, Sample, estimated, learners, parted, response
 

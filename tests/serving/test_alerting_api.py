@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 from shopkeeper.records import Passage, PassageKind, now
 from shopkeeper.serving import alerting
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen_alerts import Alert, feedback
-from shopkeeper.tasks.listen_counts import Series
+from shopkeeper.tasks.listen.alerts import Alert, feedback
+from shopkeeper.tasks.listen.counts import Series
 from shopkeeper.tasks.shop import Shop
 
 LATE = Series("topic", "late", negative=True)

@@ -10,7 +10,7 @@ from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.talk import LONGEST, Talk
 from shopkeeper.serving.telemetry import Metrics
 from shopkeeper.store.orders import OrderStatus
-from shopkeeper.tasks.assist_turns import Turn
+from shopkeeper.tasks.assist.turns import Turn
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from shopkeeper.records import now
-from shopkeeper.tasks.listen_phrases import Phrases
-from shopkeeper.tasks.listen_reader import Reader
+from shopkeeper.tasks.listen.phrases import Phrases
+from shopkeeper.tasks.listen.reader import Reader
 
 
 @pytest.fixture(scope="module")

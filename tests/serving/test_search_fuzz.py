@@ -18,7 +18,7 @@ from shopkeeper import settings as settings_module
 from shopkeeper.records import Filters
 from shopkeeper.serving.app import create_app
 from shopkeeper.store.merchandising import Boost, Pin, Rule, Then, When
-from shopkeeper.tasks.search import SORTS
+from shopkeeper.tasks.search.task import SORTS
 from shopkeeper.tasks.shop import open_shop
 
 ITEMS = {item.id: item for item in [*toy_items(), *toy_footwear()]}

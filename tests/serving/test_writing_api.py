@@ -13,7 +13,7 @@ from shopkeeper.serving import writing as pen_api
 from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.auth import Keys
 from shopkeeper.tasks.shop import Shop, open_shop
-from shopkeeper.tasks.write_shop import OWN_CLAIMS
+from shopkeeper.tasks.write.shop import OWN_CLAIMS
 
 ITEM = "garden-04"
 

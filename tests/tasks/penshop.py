@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from shopkeeper.records import Availability, Item, Passage, PassageKind
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.write import WriteTask
-from shopkeeper.tasks.write_words import ShopWords
+from shopkeeper.tasks.write.task import WriteTask
+from shopkeeper.tasks.write.words import ShopWords
 
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -6,11 +6,11 @@ from hash_encoder import HashEncoder
 from toyshop import START, item_id, toy_items
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.ad_features import Moment
+from shopkeeper.ranking.ads.features import Moment
 from shopkeeper.records import Event, EventKind, Impression, Item
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.vectors import VectorIndex
-from shopkeeper.tasks.ad_chances import AdChances
+from shopkeeper.tasks.advertise.chances import AdChances
 
 ENCODER = HashEncoder()
 RAKE, PAN = item_id("garden", 0), item_id("kitchen", 0)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from shopkeeper.records import Event, EventKind, Impression
 from shopkeeper.store.advertising import Campaign
 from shopkeeper.store.database import SqlStore, open_store
-from shopkeeper.tasks.ad_spend import LATE, AdSpend, priced_ads, unpriced
+from shopkeeper.tasks.advertise.spend import LATE, AdSpend, priced_ads, unpriced
 
 T = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = T.date()

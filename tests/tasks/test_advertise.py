@@ -16,11 +16,11 @@ from shopkeeper import settings as settings_module
 from shopkeeper.records import Answer, Availability, Customer, Event, EventKind, Filters, Hit, Request, now
 from shopkeeper.store.advertising import Campaign
 from shopkeeper.store.merchandising import When
-from shopkeeper.tasks.ad_answers import AdAnswer
-from shopkeeper.tasks.ad_auction import Bidders, sold
-from shopkeeper.tasks.ad_chances import Chances
-from shopkeeper.tasks.ad_spend import priced_ads
-from shopkeeper.tasks.ad_targeting import common_category
+from shopkeeper.tasks.advertise.answers import AdAnswer
+from shopkeeper.tasks.advertise.auction import Bidders, sold
+from shopkeeper.tasks.advertise.chances import Chances
+from shopkeeper.tasks.advertise.spend import priced_ads
+from shopkeeper.tasks.advertise.targeting import common_category
 from shopkeeper.tasks.shop import Shop, open_shop
 from shopkeeper.trust.auctions import Mechanism
 

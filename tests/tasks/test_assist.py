@@ -9,8 +9,8 @@ from shopkeeper.errors import ForbiddenError, InputError, ModelError, NotFoundEr
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import load
 from shopkeeper.store.orders import Order, OrderLine, OrderStatus
-from shopkeeper.tasks.assist_phrasing import Phraser
-from shopkeeper.tasks.assist_turns import Reply, Turn
+from shopkeeper.tasks.assist.phrasing import Phraser
+from shopkeeper.tasks.assist.turns import Reply, Turn
 from shopkeeper.tasks.shop import Shop
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopkeeper.tasks.assist_consent import consent
+from shopkeeper.tasks.assist.consent import consent
 
 TOOLS = ("cancel", "return", "address")
 

@@ -10,13 +10,13 @@ from shopkeeper.errors import ForbiddenError, SettingsError
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.store.database import open_store
 from shopkeeper.store.orders import Order, OrderStatus
-from shopkeeper.tasks.assist_limits import LONGEST, Pace, readable
-from shopkeeper.tasks.assist_memory import SOURCE, Kept, Memory, Pending, Transcript, kept
-from shopkeeper.tasks.assist_phrasing import sentences
-from shopkeeper.tasks.assist_sentences import SENTENCES, STATUS, Speech, day, money
-from shopkeeper.tasks.assist_terms import Terms, read_terms
-from shopkeeper.tasks.assist_turns import Proposal, Turn
-from shopkeeper.tasks.assist_wishes import wish_of
+from shopkeeper.tasks.assist.limits import LONGEST, Pace, readable
+from shopkeeper.tasks.assist.memory import SOURCE, Kept, Memory, Pending, Transcript, kept
+from shopkeeper.tasks.assist.phrasing import sentences
+from shopkeeper.tasks.assist.sentences import SENTENCES, STATUS, Speech, day, money
+from shopkeeper.tasks.assist.terms import Terms, read_terms
+from shopkeeper.tasks.assist.turns import Proposal, Turn
+from shopkeeper.tasks.assist.wishes import wish_of
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

@@ -13,11 +13,11 @@ from shopkeeper.models.serving import Encoders
 from shopkeeper.records import Item
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
-from shopkeeper.tasks.assist_dates import dates
-from shopkeeper.tasks.assist_goods import Goods
-from shopkeeper.tasks.assist_mentions import mentions
-from shopkeeper.tasks.assist_reading import Understanding, clauses
-from shopkeeper.tasks.assist_tone import feeling, sentiment, urgency
+from shopkeeper.tasks.assist.dates import dates
+from shopkeeper.tasks.assist.goods import Goods
+from shopkeeper.tasks.assist.mentions import mentions
+from shopkeeper.tasks.assist.reading import Understanding, clauses
+from shopkeeper.tasks.assist.tone import feeling, sentiment, urgency
 
 TODAY = date(2026, 11, 26)  # a Thursday
 ITEMS = [

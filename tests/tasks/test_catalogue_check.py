@@ -8,8 +8,8 @@ from toyshop import toy_store
 
 from shopkeeper.errors import InputError
 from shopkeeper.records import Item
-from shopkeeper.tasks.catalogue_check import FINE, TASK, check, open_doubts, propose
-from shopkeeper.tasks.catalogue_likeness import bare, likeness
+from shopkeeper.tasks.guard.catalogue_check import FINE, TASK, check, open_doubts, propose
+from shopkeeper.tasks.guard.catalogue_likeness import bare, likeness
 
 NOUNS = {
     ("Garden", "Tools"): "rake spade hoe",

@@ -15,10 +15,10 @@ from toyshop import toy_items
 from shopkeeper.records import Filters, Item
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
-from shopkeeper.tasks import facets as module
-from shopkeeper.tasks.columns import AttributeColumns
-from shopkeeper.tasks.facets import FacetCounter, price_histogram
-from shopkeeper.tasks.variants import Groups
+from shopkeeper.tasks.search import facets as module
+from shopkeeper.tasks.search.columns import AttributeColumns
+from shopkeeper.tasks.search.facets import FacetCounter, price_histogram
+from shopkeeper.tasks.search.variants import Groups
 
 NONE = Filters()
 BRANDS, COLOURS, PATHS = ("Acme", "绿野", ""), ("red", "红色", ""), ((), ("Home",), ("Home", "Pans"), ("Homeware",))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shopkeeper.records import Item
 from shopkeeper.retrieval.lexical import LexicalIndex
-from shopkeeper.tasks.excluding import holding
+from shopkeeper.tasks.recommend.excluding import holding
 
 
 def has(text: str, unwanted: str, **more: object) -> bool:

@@ -10,12 +10,12 @@ pytest.importorskip("pyod")
 from shopkeeper import settings as settings_module
 from shopkeeper.errors import InputError, NotFoundError, TrainingError
 from shopkeeper.evaluation.drift import drift
-from shopkeeper.ranking.fraud_model import Action
-from shopkeeper.ranking.payments import TASK
+from shopkeeper.ranking.payments.columns import TASK
+from shopkeeper.ranking.payments.model import Action
 from shopkeeper.recipes.fraud import FraudOptions, train_fraud
 from shopkeeper.records import Event, EventKind, now
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.guard import GuardTask
+from shopkeeper.tasks.guard.task import GuardTask
 
 DAYS = 80
 OPTIONS = FraudOptions(members=1, review_cost=3.0)

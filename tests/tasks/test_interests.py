@@ -11,7 +11,7 @@ from toyshop import toy_items
 from shopkeeper.errors import InputError
 from shopkeeper.records import Event, EventKind
 from shopkeeper.retrieval.shelf import Shelf
-from shopkeeper.tasks.interests import (
+from shopkeeper.tasks.profile.interests import (
     MUTE,
     UNDO,
     Mutes,

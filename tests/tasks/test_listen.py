@@ -14,13 +14,13 @@ from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models.registry import Registry
 from shopkeeper.records import Item, Passage, PassageKind, now
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks import listen as listen_module
-from shopkeeper.tasks.listen import ListenTask
-from shopkeeper.tasks.listen_intake import LONGEST, BusyError, Queue, cleaned
-from shopkeeper.tasks.listen_phrases import Phrases
-from shopkeeper.tasks.listen_reader import Reader
-from shopkeeper.tasks.listen_reading import Concern, Reading
-from shopkeeper.tasks.listen_series import digest, series
+from shopkeeper.tasks.listen import task as listen_module
+from shopkeeper.tasks.listen.intake import LONGEST, BusyError, Queue, cleaned
+from shopkeeper.tasks.listen.phrases import Phrases
+from shopkeeper.tasks.listen.reader import Reader
+from shopkeeper.tasks.listen.reading import Concern, Reading
+from shopkeeper.tasks.listen.series import digest, series
+from shopkeeper.tasks.listen.task import ListenTask
 
 T = datetime(2026, 5, 1, tzinfo=UTC)
 H = timedelta(hours=1)
@@ -273,9 +273,9 @@ from shopkeeper import settings
 from shopkeeper.models.registry import Registry
 from shopkeeper.records import Passage, PassageKind, now
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.listen import ListenTask
-from shopkeeper.tasks.listen_phrases import Phrases
-from shopkeeper.tasks.listen_reader import Reader
+from shopkeeper.tasks.listen.task import ListenTask
+from shopkeeper.tasks.listen.phrases import Phrases
+from shopkeeper.tasks.listen.reader import Reader
 given = settings.load(Path(sys.argv[1]), environ={}, overrides={})
 task = ListenTask(open_store(given.store_url), given, Registry(given.bundles))
 task._reader = Reader(Phrases(()))

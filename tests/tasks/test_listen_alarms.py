@@ -11,12 +11,12 @@ from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Item, Passage, PassageKind
 from shopkeeper.settings import ListenSettings
 from shopkeeper.store.database import SqlStore, open_store
-from shopkeeper.tasks.listen_alarms import Alarms
-from shopkeeper.tasks.listen_alerts import TASK, Alert, alert_of, answer, feedback, severity
-from shopkeeper.tasks.listen_counts import Series
-from shopkeeper.tasks.listen_reading import Concern, Reading
-from shopkeeper.tasks.listen_summary import headline, summary
-from shopkeeper.tasks.listen_together import named_first, series_of
+from shopkeeper.tasks.listen.alarms import Alarms
+from shopkeeper.tasks.listen.alerts import TASK, Alert, alert_of, answer, feedback, severity
+from shopkeeper.tasks.listen.counts import Series
+from shopkeeper.tasks.listen.reading import Concern, Reading
+from shopkeeper.tasks.listen.summary import headline, summary
+from shopkeeper.tasks.listen.together import named_first, series_of
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 DAYS = 12

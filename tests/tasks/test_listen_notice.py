@@ -19,10 +19,10 @@ from shopkeeper.errors import NotFoundError, SettingsError
 from shopkeeper.settings import ListenSettings
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen_alerts import Alert
-from shopkeeper.tasks.listen_counts import Series
-from shopkeeper.tasks.listen_notice import Console, Mail, UndeliveredError, Webhook, channels_of, mail_of, printable
-from shopkeeper.tasks.listen_outbox import ATTEMPTS, Outbox, retry
+from shopkeeper.tasks.listen.alerts import Alert
+from shopkeeper.tasks.listen.counts import Series
+from shopkeeper.tasks.listen.notice import Console, Mail, UndeliveredError, Webhook, channels_of, mail_of, printable
+from shopkeeper.tasks.listen.outbox import ATTEMPTS, Outbox, retry
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 EVIL = "Sale\r\nBcc: everybody@example.com\r\n\r\n<script>\x1b[31m包裹"
@@ -209,7 +209,7 @@ def test_a_clock_that_went_back_holds_nothing_up(store: SqlStore, receiver: Rece
 
 
 def test_it_delivers_by_itself(store: SqlStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shopkeeper.tasks.listen_outbox._POLL", 0.01)
+    monkeypatch.setattr("shopkeeper.tasks.listen.outbox._POLL", 0.01)
     outbox = Outbox(store, [Webhook(receiver.url, private=True)])
     outbox.start()
     waiting(store, "webhook")

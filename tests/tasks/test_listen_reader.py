@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
 from shopkeeper.records import Item, Passage, PassageKind
-from shopkeeper.tasks.listen_groups import GROWN, Groups
-from shopkeeper.tasks.listen_models import marked
-from shopkeeper.tasks.listen_names import known_names
-from shopkeeper.tasks.listen_phrases import LONGEST, Phrases, fold
-from shopkeeper.tasks.listen_reader import Reader
-from shopkeeper.tasks.listen_reading import Concern, Reading, reading_of
-from shopkeeper.tasks.listen_vectors import WordVectors, telling
-from shopkeeper.tasks.listen_words import FINANCE, topics_for
+from shopkeeper.tasks.listen.groups import GROWN, Groups
+from shopkeeper.tasks.listen.models import marked
+from shopkeeper.tasks.listen.names import known_names
+from shopkeeper.tasks.listen.phrases import LONGEST, Phrases, fold
+from shopkeeper.tasks.listen.reader import Reader
+from shopkeeper.tasks.listen.reading import Concern, Reading, reading_of
+from shopkeeper.tasks.listen.vectors import WordVectors, telling
+from shopkeeper.tasks.listen.words import FINANCE, topics_for
 
 T = datetime(2026, 5, 1, 12, tzinfo=UTC)
 ITEMS = [

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from shopkeeper.tasks.listen_counts import DAY, QUARTER, Counts, Series
-from shopkeeper.tasks.listen_rhythm import dispersion, fit
-from shopkeeper.tasks.listen_surges import Surges
-from shopkeeper.tasks.listen_tails import Thresholds, _slow, common_factor, log_tail, scores
+from shopkeeper.tasks.listen.counts import DAY, QUARTER, Counts, Series
+from shopkeeper.tasks.listen.rhythm import dispersion, fit
+from shopkeeper.tasks.listen.surges import Surges
+from shopkeeper.tasks.listen.tails import Thresholds, _slow, common_factor, log_tail, scores
 
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 FIRST = int(START.timestamp()) // QUARTER

@@ -22,10 +22,11 @@ from shopkeeper.retrieval.histories import read
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import RecommendSettings
 from shopkeeper.store.sessions import MemorySessions
-from shopkeeper.tasks import mailing, recommend
-from shopkeeper.tasks.behaviour import Parameters, fit
-from shopkeeper.tasks.mailing import Mailing, compose
-from shopkeeper.tasks.recommend import RecommendTask
+from shopkeeper.tasks.recommend import mailing
+from shopkeeper.tasks.recommend import task as recommend
+from shopkeeper.tasks.recommend.behaviour import Parameters, fit
+from shopkeeper.tasks.recommend.mailing import Mailing, compose
+from shopkeeper.tasks.recommend.task import RecommendTask
 
 
 class Toy:
@@ -245,7 +246,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
-from shopkeeper.tasks import mailing
+from shopkeeper.tasks.recommend import mailing
 from test_mailing import Toy
 mailing._BLOCK = 7
 toy = Toy(Path(sys.argv[1]))

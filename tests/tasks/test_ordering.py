@@ -10,7 +10,7 @@ from shopkeeper.ranking.blend import Blend, Part
 from shopkeeper.ranking.customer_features import NAMES
 from shopkeeper.ranking.ranker import Linear, Ranker
 from shopkeeper.records import EventKind, Item, Request
-from shopkeeper.tasks.ordering import ordered
+from shopkeeper.tasks.recommend.ordering import ordered
 
 
 def ranker(**weights):

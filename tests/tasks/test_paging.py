@@ -15,9 +15,9 @@ from shopkeeper.records import Filters, Request
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.understanding.language import Language
-from shopkeeper.tasks.finding import Finder
-from shopkeeper.tasks.paging import StaleCursorError, cursor, next_cursor, turned
-from shopkeeper.tasks.search import SearchTask
+from shopkeeper.tasks.search.finding import Finder
+from shopkeeper.tasks.search.paging import StaleCursorError, cursor, next_cursor, turned
+from shopkeeper.tasks.search.task import SearchTask
 
 ASKED = Request(
     query="红色 shoes",

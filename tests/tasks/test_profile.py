@@ -17,9 +17,9 @@ from shopkeeper.records import Customer, Event, EventKind, Passage, PassageKind
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore, open_store
-from shopkeeper.tasks.interests import MUTE
-from shopkeeper.tasks.pasts import LOOK_BACK, Pasts
-from shopkeeper.tasks.profile import ProfileTask
+from shopkeeper.tasks.profile.interests import MUTE
+from shopkeeper.tasks.profile.pasts import LOOK_BACK, Pasts
+from shopkeeper.tasks.profile.task import ProfileTask
 
 SHELF = Shelf(SHOP)
 NOW = START + timedelta(days=DAYS)

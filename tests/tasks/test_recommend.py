@@ -15,8 +15,8 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import RecommendSettings
 from shopkeeper.store.database import open_store
 from shopkeeper.store.sessions import MemorySessions
-from shopkeeper.tasks.behaviour import Parameters, fit
-from shopkeeper.tasks.recommend import RecommendTask
+from shopkeeper.tasks.recommend.behaviour import Parameters, fit
+from shopkeeper.tasks.recommend.task import RecommendTask
 
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
 

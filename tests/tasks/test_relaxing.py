@@ -12,7 +12,7 @@ from shopkeeper.records import Filters, Request
 from shopkeeper.retrieval.lexical import LexicalIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.understanding.nouns import Chip, Understood
-from shopkeeper.tasks.relaxing import relaxed
+from shopkeeper.tasks.search.relaxing import relaxed
 
 SHELF = Shelf(toy_items())
 INDEX = LexicalIndex()

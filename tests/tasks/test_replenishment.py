@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from shopkeeper.records import Event, EventKind
-from shopkeeper.tasks.replenishment import Replenishment
+from shopkeeper.tasks.recommend.replenishment import Replenishment
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

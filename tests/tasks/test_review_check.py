@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from shopkeeper.ranking.ratings import Ratings
+from shopkeeper.ranking.raters.ratings import Ratings
 from shopkeeper.recipes.raters import learn_raters, train_raters
 from shopkeeper.records import Event, EventKind, Passage, PassageKind
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.rater_reasons import said
-from shopkeeper.tasks.review_check import ITEM_TASK, TASK, ask, check_reviews, decisions, item_means, review_check
+from shopkeeper.tasks.guard.rater_reasons import said
+from shopkeeper.tasks.guard.review_check import ITEM_TASK, TASK, ask, check_reviews, decisions, item_means, review_check
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PRAISE = "Best thing I ever bought, everybody in the family is delighted with it, five stars"

@@ -12,7 +12,7 @@ from shopkeeper.records import Event, EventKind, Filters, Request
 from shopkeeper.retrieval.histories import present, read
 from shopkeeper.retrieval.popularity import popularity
 from shopkeeper.settings import RecommendSettings
-from shopkeeper.tasks.behaviour import Parameters, fit
+from shopkeeper.tasks.recommend.behaviour import Parameters, fit
 
 _MANY = 100_000
 

@@ -14,9 +14,10 @@ from shopkeeper.records import Availability, Filters, Item, Request
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.understanding.language import Language
-from shopkeeper.tasks import facets, search
-from shopkeeper.tasks.finding import Finder
-from shopkeeper.tasks.search import SearchTask
+from shopkeeper.tasks.search import facets
+from shopkeeper.tasks.search import task as search
+from shopkeeper.tasks.search.finding import Finder
+from shopkeeper.tasks.search.task import SearchTask
 
 
 def open_task(items, popularity=None):

@@ -15,8 +15,8 @@ from shopkeeper.errors import InputError
 from shopkeeper.records import Availability, Event, EventKind, Filters, Item, Request, now
 from shopkeeper.settings import load
 from shopkeeper.store.merchandising import Pin, Rule, Then, When
-from shopkeeper.tasks.paging import StaleCursorError
-from shopkeeper.tasks.search import SORTS
+from shopkeeper.tasks.search.paging import StaleCursorError
+from shopkeeper.tasks.search.task import SORTS
 from shopkeeper.tasks.shop import Shop
 
 QUERIES = (

@@ -18,8 +18,8 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.retrieval.understanding.synonyms import Synonyms
 from shopkeeper.store.merchandising import Pin, Rule, Then, When
-from shopkeeper.tasks.finding import Finder
-from shopkeeper.tasks.search import SearchTask
+from shopkeeper.tasks.search.finding import Finder
+from shopkeeper.tasks.search.task import SearchTask
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SAME = Synonyms({"trainers": {"running shoes": 0.8}, "球鞋": {"跑鞋": 0.8}})

@@ -11,8 +11,8 @@ from test_recommend import NOW, Shop, ids
 from shopkeeper.errors import SettingsError
 from shopkeeper.records import EventKind, Request
 from shopkeeper.settings import RecommendSettings, load
-from shopkeeper.tasks.recommend import RecommendTask
-from shopkeeper.tasks.shaping import SHAPED, Shaper
+from shopkeeper.tasks.recommend.shaping import SHAPED, Shaper
+from shopkeeper.tasks.recommend.task import RecommendTask
 
 
 @pytest.fixture

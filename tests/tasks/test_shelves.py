@@ -11,7 +11,7 @@ from toyshop import DAYS, START, taste_of_item, toy_store
 
 from shopkeeper.records import Availability, Event, EventKind, Filters, Request, now
 from shopkeeper.settings import load
-from shopkeeper.tasks.shelves import FEWEST
+from shopkeeper.tasks.recommend.shelves import FEWEST
 from shopkeeper.tasks.shop import Shop
 
 LATER = START + timedelta(days=DAYS + 5)

@@ -17,7 +17,7 @@ from shopkeeper.retrieval.understanding.completion import Completions, slips
 from shopkeeper.retrieval.understanding.pinyin import PinyinIndex
 from shopkeeper.retrieval.understanding.vocabulary import Vocabulary
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.suggest import SuggestTask
+from shopkeeper.tasks.search.suggest import SuggestTask
 
 ITEMS = [
     Item(id="h1", title="Wireless headphones", brand="Sonoro", category=("Electronics", "Headphones")),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shopkeeper.records import Item
 from shopkeeper.retrieval.shelf import Shelf
-from shopkeeper.tasks.variants import Groups, products
+from shopkeeper.tasks.search.variants import Groups, products
 
 GROUPS = ["shirt", "", "shirt", "杯子", "", "shirt", "杯子"]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from toyshop import START, toy_events, toy_items, toy_store
 
-from shopkeeper.ranking.visits import visits
+from shopkeeper.ranking.visits.visits import visits
 from shopkeeper.records import Event, EventKind
-from shopkeeper.tasks.visitor_check import (
+from shopkeeper.tasks.guard.visitor_check import (
     PERSON,
     ROBOT,
     TASK,

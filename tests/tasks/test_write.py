@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from penshop import PenShop
 
 from shopkeeper.errors import InputError, NotFoundError
-from shopkeeper.ranking.customer_segments import CustomerSegment
+from shopkeeper.ranking.customers.segments import CustomerSegment
 from shopkeeper.records import Item
 from shopkeeper.store.labels import item_key
-from shopkeeper.tasks.write_briefs import KINDS, TONES, Brief, Copy, read_subject
-from shopkeeper.tasks.write_check import objections
-from shopkeeper.tasks.write_length import characters, fitting, plain, shortened
-from shopkeeper.tasks.write_words import ShopWords, ease, likeness
+from shopkeeper.tasks.write.briefs import KINDS, TONES, Brief, Copy, read_subject
+from shopkeeper.tasks.write.check import objections
+from shopkeeper.tasks.write.length import characters, fitting, plain, shortened
+from shopkeeper.tasks.write.words import ShopWords, ease, likeness
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from shopkeeper.records import Decision, Item
-from shopkeeper.tasks.write_appeal import CopyRanker, learn_appeal, learn_taste
-from shopkeeper.tasks.write_briefs import Copy
-from shopkeeper.tasks.write_words import ShopWords
+from shopkeeper.tasks.write.appeal import CopyRanker, learn_appeal, learn_taste
+from shopkeeper.tasks.write.briefs import Copy
+from shopkeeper.tasks.write.words import ShopWords
 
 GOOD, BAD = "handmade", "refurbished"
 

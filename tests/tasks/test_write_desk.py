@@ -8,8 +8,8 @@ from penshop import PenShop
 
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Passage, PassageKind
-from shopkeeper.tasks.write_briefs import Brief, Copy
-from shopkeeper.tasks.write_desk import EDITED, TASK, stamp, stamped
+from shopkeeper.tasks.write.briefs import Brief, Copy
+from shopkeeper.tasks.write.desk import EDITED, TASK, stamp, stamped
 
 
 @pytest.fixture

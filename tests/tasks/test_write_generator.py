@@ -8,9 +8,9 @@ from talkative import talkative
 
 from shopkeeper import settings as settings_module
 from shopkeeper.models.generate import open_generator
-from shopkeeper.tasks.write import Pen
-from shopkeeper.tasks.write_briefs import Brief
-from shopkeeper.tasks.write_prompt import messages, tidied
+from shopkeeper.tasks.write.briefs import Brief
+from shopkeeper.tasks.write.prompt import messages, tidied
+from shopkeeper.tasks.write.task import Pen
 
 
 @pytest.fixture

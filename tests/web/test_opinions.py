@@ -11,9 +11,9 @@ from fastapi.testclient import TestClient
 from shopkeeper.records import Passage, PassageKind, now
 from shopkeeper.serving.auth import Keys
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen_alerts import TASK, Alert
-from shopkeeper.tasks.listen_counts import Series
-from shopkeeper.tasks.listen_reading import Reading
+from shopkeeper.tasks.listen.alerts import TASK, Alert
+from shopkeeper.tasks.listen.counts import Series
+from shopkeeper.tasks.listen.reading import Reading
 from shopkeeper.tasks.shop import Shop
 from shopkeeper.web import opinions
 

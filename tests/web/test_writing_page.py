@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 
 from shopkeeper.serving.auth import Keys
 from shopkeeper.tasks.shop import Shop
-from shopkeeper.tasks.write_briefs import Brief
-from shopkeeper.tasks.write_desk import stamped
+from shopkeeper.tasks.write.briefs import Brief
+from shopkeeper.tasks.write.desk import stamped
 from shopkeeper.web.site import create_site
 from shopkeeper.web.visits import Visit
 from shopkeeper.web.writing import product_copy, router

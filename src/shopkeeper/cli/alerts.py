@@ -9,9 +9,9 @@ import typer
 from shopkeeper.cli.main import Session, app
 from shopkeeper.serving.alerting import alert_with_posts, alerts_of
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.listen_alerts import answer
-from shopkeeper.tasks.listen_notice import channels_of
-from shopkeeper.tasks.listen_outbox import Outbox, retry
+from shopkeeper.tasks.listen.alerts import answer
+from shopkeeper.tasks.listen.notice import channels_of
+from shopkeeper.tasks.listen.outbox import Outbox, retry
 
 alerts = typer.Typer(no_args_is_help=True, help="Alerts about what people write, and what they were worth.")
 app.add_typer(alerts, name="alerts")

@@ -15,8 +15,8 @@ from shopkeeper.records import now
 from shopkeeper.serving.assist_schemas import reply_document, said
 from shopkeeper.serving.helpdesk import Case, case_document, cases
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.assist_turns import Reply, Turn
-from shopkeeper.tasks.conversations import Conversations
+from shopkeeper.tasks.assist.conversations import Conversations
+from shopkeeper.tasks.assist.turns import Reply, Turn
 from shopkeeper.tasks.shop import Shop, open_shop
 
 desk = typer.Typer(no_args_is_help=True, help="Customers whom the assistant handed over: list, take, say, close.")

@@ -11,11 +11,11 @@ from shopkeeper.cli.guard import guard
 from shopkeeper.cli.main import Session
 from shopkeeper.errors import InputError
 from shopkeeper.models.registry import Registry
-from shopkeeper.ranking.visits import visits
+from shopkeeper.ranking.visits.visits import visits
 from shopkeeper.records import now
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks import review_check, visitor_check
-from shopkeeper.tasks.catalogue_check import KINDS, open_doubts, propose
+from shopkeeper.tasks.guard import review_check, visitor_check
+from shopkeeper.tasks.guard.catalogue_check import KINDS, open_doubts, propose
 from shopkeeper.tasks.shop import open_shop
 
 Lines = Annotated[int, typer.Option(help="Lines of each kind at most.", min=1)]

@@ -23,7 +23,7 @@ from shopkeeper.serving.classify import classified_document
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.classify import MOST_TEXTS, Classified, ClassifyTask, Encode
-from shopkeeper.tasks.hot_topics import hot_topics
+from shopkeeper.tasks.listen.hot_topics import hot_topics
 
 
 @app.command()

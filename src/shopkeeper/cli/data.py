@@ -64,7 +64,7 @@ def init(
     ] = "",
 ) -> None:
     """Create the shop's folder, its settings file and its database; with --domain also what that domain says."""
-    from shopkeeper.tasks.knowledge import RULES
+    from shopkeeper.tasks.recommend.knowledge import RULES
 
     session: Session = context.obj
     home = session.settings.home

@@ -17,7 +17,7 @@ from shopkeeper.retrieval.graph import Graph
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.feeds.triples import FORMATS, import_triples
-from shopkeeper.tasks.knowledge import RULES, read_rules
+from shopkeeper.tasks.recommend.knowledge import RULES, read_rules
 from shopkeeper.trust.consistency import check as check_rules
 
 graph = typer.Typer(no_args_is_help=True, help="What is known about the goods: triples, and logic rules over them.")

@@ -15,13 +15,13 @@ from shopkeeper.cli.labelling import labelled
 from shopkeeper.cli.main import Session, app
 from shopkeeper.errors import InputError
 from shopkeeper.evaluation.drift import drift as drift_of
-from shopkeeper.ranking.payments import FRAUD, GENUINE, TASK, payment_id
+from shopkeeper.ranking.payments.columns import FRAUD, GENUINE, TASK, payment_id
 from shopkeeper.records import Event
 from shopkeeper.serving.guard_schemas import alert_document, verdict_document
 from shopkeeper.serving.schemas import EventIn
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.guard import GuardTask
-from shopkeeper.tasks.guard import decide as decide_payment
+from shopkeeper.tasks.guard.task import GuardTask
+from shopkeeper.tasks.guard.task import decide as decide_payment
 from shopkeeper.tasks.shop import open_shop
 
 guard = typer.Typer(no_args_is_help=True, help="Judge payments, and decide about those that are suspicious.")

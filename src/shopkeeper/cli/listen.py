@@ -18,7 +18,7 @@ from shopkeeper.records import now
 from shopkeeper.serving.listening_schemas import opinion_document, series_documents
 from shopkeeper.store.database import open_store
 from shopkeeper.store.feeds.rss import read_feed
-from shopkeeper.tasks.listen import ListenTask
+from shopkeeper.tasks.listen.task import ListenTask
 
 opinions = typer.Typer(invoke_without_command=True, help="What people write about, and how it feels.")
 app.add_typer(opinions, name="opinions")

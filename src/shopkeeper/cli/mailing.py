@@ -12,8 +12,8 @@ from shopkeeper.cli.main import Session, app
 from shopkeeper.errors import InputError
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.waiting import DAYS, Wait
-from shopkeeper.tasks.mail_files import NOTICE, format_of, must_be_new, settle, write_rows
-from shopkeeper.tasks.mailing import Mailing, compose
+from shopkeeper.tasks.recommend.mail_files import NOTICE, format_of, must_be_new, settle, write_rows
+from shopkeeper.tasks.recommend.mailing import Mailing, compose
 from shopkeeper.tasks.shop import open_shop
 
 mail = typer.Typer(no_args_is_help=True, help="What goes out by e-mail; whatever sends it reads JSONL, CSV or Parquet.")

@@ -20,7 +20,7 @@ from shopkeeper.models.tagger_bundle import read_tagger
 from shopkeeper.records import Answer, Filters, Request
 from shopkeeper.serving.auth import Keys, Scope
 from shopkeeper.serving.search_replies import search_document
-from shopkeeper.tasks.answers import SearchAnswer
+from shopkeeper.tasks.search.answers import SearchAnswer
 from shopkeeper.tasks.shop import Shop, open_shop
 
 Limit = Annotated[int, typer.Option(help="How many hits.", min=1, max=200)]

@@ -8,7 +8,7 @@ import typer
 
 from shopkeeper.cli.main import Session, app
 from shopkeeper.serving.profile_schemas import profile_document, segment_document
-from shopkeeper.tasks.profile import Profile
+from shopkeeper.tasks.profile.task import Profile
 from shopkeeper.tasks.shop import open_shop
 
 

@@ -17,10 +17,10 @@ from shopkeeper.records import Decision, now
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.serving.writing_schemas import decision_document, report_document, written_document
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.write import WriteTask
-from shopkeeper.tasks.write_briefs import KINDS, TONES, Brief
-from shopkeeper.tasks.write_desk import CopyDesk
-from shopkeeper.tasks.write_shop import open_writing
+from shopkeeper.tasks.write.briefs import KINDS, TONES, Brief
+from shopkeeper.tasks.write.desk import CopyDesk
+from shopkeeper.tasks.write.shop import open_writing
+from shopkeeper.tasks.write.task import WriteTask
 
 
 class _Kinds(TyperGroup):

@@ -15,7 +15,7 @@ from scipy.stats import binomtest
 from shopkeeper.records import Event, EventKind
 from shopkeeper.store.advertising import Campaign
 from shopkeeper.store.protocols import EventLog
-from shopkeeper.tasks.ad_spend import CAMPAIGN, UNCHARGED, priced_ads
+from shopkeeper.tasks.advertise.spend import CAMPAIGN, UNCHARGED, priced_ads
 
 AFTER: Final = timedelta(days=7)
 """A purchase of the clicked item within this time after the click counts for the campaign of the last such click."""

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.calibration import divergence
+from shopkeeper.ranking.pages.calibration import divergence
 from shopkeeper.retrieval.histories import Matrix
 
 Values = NDArray[np.float64]
@@ -118,7 +118,7 @@ def serendipity(pages: ArrayLike, relevant: ArrayLike, primitive: ArrayLike) -> 
 
 
 def mixes(pages: ArrayLike, belongs: Matrix) -> Values:
-    """Proportions of each page: float64 (users, g) from the sparse (items, g) of `ranking.calibration.memberships`."""
+    """Proportions of each page: float64 (users, g) from the sparse (items, g) of `ranking.pages.calibration.memberships`."""
     table = _pages(pages)
     shown = table >= 0
     lengths = shown.sum(axis=1)
@@ -130,7 +130,7 @@ def mixes(pages: ArrayLike, belongs: Matrix) -> Values:
 
 
 def miscalibration(pages: ArrayLike, belongs: Matrix, wanted: ArrayLike) -> Values:
-    """Kullback-Leibler divergence of each page's proportions from those its user wants, see `ranking.calibration`.
+    """Kullback-Leibler divergence of each page's proportions from those its user wants, see `ranking.pages.calibration`.
 
     Args:
         pages: int (users, k).

@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from shopkeeper.records import EventKind
 from shopkeeper.store.protocols import EventLog
-from shopkeeper.tasks.write_desk import stamped
+from shopkeeper.tasks.write.desk import stamped
 
 AFTER: Final = timedelta(days=7)
 """A deed within this time after a text was shown counts for that text."""
@@ -29,7 +29,7 @@ class VariantReport:
     """How one text did.
 
     Attributes:
-        variant: See `write_briefs.Copy.variant`.
+        variant: See `write.briefs.Copy.variant`.
         visitors: Who were shown it.
         clicks: Of them, who then clicked the item.
         orders: Of them, who then put it in the basket or bought it.
@@ -75,7 +75,7 @@ class _Visitor:
 
 
 def copy_reports(log: EventLog, start: datetime | None = None, end: datetime | None = None) -> list[CopyReport]:
-    """Compare the variants that events of a period say were shown (property ``copies``, see `write_desk.stamp`).
+    """Compare the variants that events of a period say were shown (property ``copies``, see `write.desk.stamp`).
 
     A visitor is a session, or a customer where there is none, and counts once a variant. Variants that were in force at
     different times are compared all the same: what else changed between is not told apart.

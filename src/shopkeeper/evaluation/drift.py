@@ -20,7 +20,7 @@ from scipy.stats import chi2
 
 from shopkeeper.errors import InputError
 from shopkeeper.models.text import Floats
-from shopkeeper.tasks.guard import GuardTask
+from shopkeeper.tasks.guard.task import GuardTask
 
 Values = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from shopkeeper.errors import InputError
 from shopkeeper.evaluation.offpolicy import Logged
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.bandits import Bandit, Ints, Values
+from shopkeeper.ranking.ads.bandits import Bandit, Ints, Values
 
 _BATCH: Final = 200
 _PRIOR: Final = 400.0

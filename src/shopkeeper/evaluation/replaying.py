@@ -22,7 +22,7 @@ from shopkeeper.store.protocols import Store
 from shopkeeper.store.sessions import DEEDS
 from shopkeeper.store.until import Until
 from shopkeeper.tasks.floor import build_floor
-from shopkeeper.tasks.shelves import FILLED
+from shopkeeper.tasks.recommend.shelves import FILLED
 
 OTHERS: Final = ""
 """Stands for the items that a place left to chance may show besides the one drawn."""

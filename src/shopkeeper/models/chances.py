@@ -58,7 +58,7 @@ class Chances:
         """Probability of a purchase, float64 (n,).
 
         Args:
-            customers: Customers in words, see `ranking.customer_words`.
+            customers: Customers in words, see `ranking.customers.words`.
             texts: Items in words.
             items: Ids of the same items.
         """

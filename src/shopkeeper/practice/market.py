@@ -15,7 +15,7 @@ import numpy as np
 from shopkeeper.practice.ad_pages import AD_PLACES, AdPage, purchases
 from shopkeeper.practice.behaviour import examination
 from shopkeeper.practice.goods import Floats
-from shopkeeper.ranking.pacing import Traffic, multipliers
+from shopkeeper.ranking.ads.pacing import Traffic, multipliers
 from shopkeeper.trust.auctions import Mechanism, clicks, envy_free_bids, revenue, utilities, welfare
 
 LOOKED: Final = examination(AD_PLACES)

@@ -23,8 +23,8 @@ from shopkeeper.evaluation.intervals import bootstrap_interval
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
 from shopkeeper.models.cross_scorer import CrossScorer
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.ad_features import NAMES
-from shopkeeper.ranking.ad_model import TARGETS, Mix
+from shopkeeper.ranking.ads.features import NAMES
+from shopkeeper.ranking.ads.model import TARGETS, Mix
 from shopkeeper.recipes.ad_learning import Judged, learn
 from shopkeeper.recipes.ad_lessons import MOST_PAGES, Lessons, gather_lessons
 from shopkeeper.recipes.ad_periods import Examples, Period, examples
@@ -35,7 +35,7 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.vectors import VectorIndex
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.ad_chances import TASK
+from shopkeeper.tasks.advertise.chances import TASK
 from shopkeeper.training.hooks import Hook
 
 Values = NDArray[np.float64]
@@ -57,7 +57,7 @@ def train_ad_clicks(
     options: CrossOptions | None = None,
     hooks: Sequence[Hook] = (),
 ) -> Bundle:
-    """Learn all this and save it as a bundle of task ``ads``, for `tasks.ad_chances.AdChances`.
+    """Learn all this and save it as a bundle of task ``ads``, for `tasks.advertise.chances.AdChances`.
 
     Args:
         store: Impressions, clicks, purchases, reviews, customers.

@@ -13,9 +13,9 @@ from shopkeeper.models.cross_network import CrossNetwork
 from shopkeeper.models.cross_scorer import CrossScorer
 from shopkeeper.models.text import Floats
 from shopkeeper.progress import span
-from shopkeeper.ranking.ad_features import NAMES
-from shopkeeper.ranking.ad_model import PARTS, TARGETS, AdModel, Mix, Trees
-from shopkeeper.ranking.examined_clicks import base_logit, fit_linear, losses, slopes, straightened
+from shopkeeper.ranking.ads.examined_clicks import base_logit, fit_linear, losses, slopes, straightened
+from shopkeeper.ranking.ads.features import NAMES
+from shopkeeper.ranking.ads.model import PARTS, TARGETS, AdModel, Mix, Trees
 from shopkeeper.ranking.ranker import Linear
 from shopkeeper.recipes.ad_periods import Examples, Period, examples
 from shopkeeper.recipes.cross_learning import CrossOptions, cross_logits, learn_cross

@@ -1,6 +1,6 @@
 """Pages that were shown, as lessons on clicks and sales: the log is replayed, and each page seen as serving would have seen it.
 
-Features come from `ranking.ad_features` over counts that end just before the page. What came of it is joined by the
+Features come from `ranking.ads.features` over counts that end just before the page. What came of it is joined by the
 request that a click names; a sale is a purchase of the clicked item by the same customer within seven days. Whole pages
 are drawn where there are too many, so that no rate shifts.
 """
@@ -19,7 +19,7 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.splits import by_time
 from shopkeeper.models.text import Floats
 from shopkeeper.progress import track
-from shopkeeper.ranking.ad_features import BLOCKS, NAMES, RECENT, Moment, ad_features, ad_vectors, taste_of
+from shopkeeper.ranking.ads.features import BLOCKS, NAMES, RECENT, Moment, ad_features, ad_vectors, taste_of
 from shopkeeper.ranking.examination import comparable_clicks, examination
 from shopkeeper.ranking.item_record import REACTED, SHOWN, WINDOW, ItemRecord, place_key
 from shopkeeper.ranking.shown import Showing, columns, query_key

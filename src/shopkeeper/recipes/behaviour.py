@@ -36,7 +36,7 @@ from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.text_neighbours import WordNeighbours
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit
+from shopkeeper.tasks.recommend.behaviour import Behaviour, Parameters, fit
 
 _SAMPLE = 4_000
 """Validation users that tuning looks at."""
@@ -97,7 +97,7 @@ def train_behaviour(
         options: Of the sequence model.
 
     Returns:
-        A bundle of task ``recommend`` for `tasks.behaviour.learnt_from`. Its card compares popularity (before) with all
+        A bundle of task ``recommend`` for `tasks.recommend.behaviour.learnt_from`. Its card compares popularity (before) with all
         that was learnt (after) on a test that was looked at once.
 
     Raises:

@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from shopkeeper.errors import InputError
-from shopkeeper.ranking.customer_deeds import KINDS, read_deeds, taxonomy_of
-from shopkeeper.ranking.uplift import behaviour
+from shopkeeper.ranking.ads.uplift import behaviour
+from shopkeeper.ranking.customers.deeds import KINDS, read_deeds, taxonomy_of
 from shopkeeper.records import EventKind, now
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.protocols import Store
@@ -32,7 +32,7 @@ class CampaignTrial:
 
     Attributes:
         customers: Their ids.
-        features: What they had done before, see `ranking.uplift.behaviour`.
+        features: What they had done before, see `ranking.ads.uplift.behaviour`.
         treated: bool (n,).
         outcome: float64 (n,), 1 where they bought within the days, or what they paid.
         left_out: How many were drawn into both arms, or too late to know.

@@ -27,8 +27,8 @@ from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.behaviour import fit, learnt_from
-from shopkeeper.tasks.knowledge import knowledge_from
+from shopkeeper.tasks.recommend.behaviour import fit, learnt_from
+from shopkeeper.tasks.recommend.knowledge import knowledge_from
 
 _MOST = 400
 """Queries and customers asked at most, drawn at random beyond that."""

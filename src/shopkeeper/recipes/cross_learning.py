@@ -13,9 +13,9 @@ from torch.nn.functional import logsigmoid
 
 from shopkeeper.models.cross_network import CrossNetwork, CrossShape
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.ad_features import BLOCKS
-from shopkeeper.ranking.ad_model import TARGETS
-from shopkeeper.ranking.examined_clicks import base_logit, losses
+from shopkeeper.ranking.ads.examined_clicks import base_logit, losses
+from shopkeeper.ranking.ads.features import BLOCKS
+from shopkeeper.ranking.ads.model import TARGETS
 from shopkeeper.recipes.ad_periods import Period, examples
 from shopkeeper.training.batching import Buckets
 from shopkeeper.training.hooks import Hook

@@ -26,7 +26,7 @@ from shopkeeper.models.intents import IntentModel
 from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
-from shopkeeper.ranking.visits import visits
+from shopkeeper.ranking.visits.visits import visits
 from shopkeeper.recipes.ad_clicks import train_ad_clicks
 from shopkeeper.recipes.behaviour import train_behaviour
 from shopkeeper.recipes.dialogue import train_dialogue
@@ -51,10 +51,10 @@ from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.trusted import Trusted
 from shopkeeper.store.until import Until
-from shopkeeper.tasks import visitor_check
-from shopkeeper.tasks.assist_reading import INTENT
+from shopkeeper.tasks.assist.reading import INTENT
 from shopkeeper.tasks.floor import open_looks
-from shopkeeper.tasks.listen_models import TASKS as EAR
+from shopkeeper.tasks.guard import visitor_check
+from shopkeeper.tasks.listen.models import TASKS as EAR
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
 from shopkeeper.training.runs import only_one, open_run

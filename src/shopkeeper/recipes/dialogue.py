@@ -34,7 +34,7 @@ from shopkeeper.models.lm_heads import LanguageModel
 from shopkeeper.recipes.dialogue_lessons import Exchange, exchanges_of, parted, right
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.assist_prompt import answer_prompt
+from shopkeeper.tasks.assist.prompt import answer_prompt
 from shopkeeper.training.batching import Ints, pad
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook

@@ -10,7 +10,7 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.splits import by_hash
 from shopkeeper.records import EventKind, Item, PassageKind
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.assist_memory import SOURCE
+from shopkeeper.tasks.assist.memory import SOURCE
 
 _FEWEST = 30  # texts below which there is nothing to hold out
 _SHORTEST = 4  # characters

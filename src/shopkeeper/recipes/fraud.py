@@ -21,10 +21,10 @@ from shopkeeper.evaluation.drift import Reference
 from shopkeeper.evaluation.intervals import bootstrap_interval
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.fraud_model import Blend, Costs, FraudModel
-from shopkeeper.ranking.payment_features import payment_features
-from shopkeeper.ranking.payment_table import DELAY, Feature
-from shopkeeper.ranking.payments import DAY, TASK, Ints, Payments, Values, read_payments
+from shopkeeper.ranking.payments.columns import DAY, TASK, Ints, Payments, Values, read_payments
+from shopkeeper.ranking.payments.features import payment_features
+from shopkeeper.ranking.payments.model import Blend, Costs, FraudModel
+from shopkeeper.ranking.payments.table import DELAY, Feature
 from shopkeeper.recipes.card_plots import class_plots
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.fraud_learning import Periods, fit_blend, grow, log_odds, marks, odd_columns, periods, spent
@@ -98,7 +98,7 @@ def train_fraud(
         parent: Version of the bundle that this one follows.
 
     Returns:
-        A bundle of task ``fraud`` for `tasks.guard.GuardTask`. Its card has AUC and average precision on the test of amounts
+        A bundle of task ``fraud`` for `tasks.guard.task.GuardTask`. Its card has AUC and average precision on the test of amounts
         alone and of outliers alone (before), of all that was learnt, and of all but each group of features (after).
 
     Raises:

@@ -14,9 +14,9 @@ from sklearn.metrics import average_precision_score
 
 from shopkeeper.evaluation.classification import auc, calibration_error, log_loss
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.fraud_model import Blend, Costs
-from shopkeeper.ranking.payment_table import Feature
-from shopkeeper.ranking.payments import Ints, Payments, Values
+from shopkeeper.ranking.payments.columns import Ints, Payments, Values
+from shopkeeper.ranking.payments.model import Blend, Costs
+from shopkeeper.ranking.payments.table import Feature
 
 TREES: Final[dict[str, Any]] = {
     "objective": "binary",

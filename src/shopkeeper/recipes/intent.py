@@ -26,7 +26,7 @@ from shopkeeper.models.intents import Encode, IntentModel
 from shopkeeper.models.serving import Encoders
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.assist_reading import INTENT
+from shopkeeper.tasks.assist.reading import INTENT
 
 _FEWEST: Final = 20
 _FOLDS: Final = 5

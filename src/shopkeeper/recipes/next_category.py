@@ -12,8 +12,8 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.customer_deeds import Deeds, Ints, Values
-from shopkeeper.ranking.next_category import NAMES, WORDS, NextCategory, counted
+from shopkeeper.ranking.customers.deeds import Deeds, Ints, Values
+from shopkeeper.ranking.customers.next_category import NAMES, WORDS, NextCategory, counted
 
 _PENALTIES: Final = (1e-4, 1e-3, 1e-2)
 _CELLS: Final = 12_000_000

@@ -34,7 +34,7 @@ from shopkeeper.recipes.labelled_texts import Texts, checked, held_out
 from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Lesson, Method, prepare, teach
 from shopkeeper.settings import Settings
-from shopkeeper.tasks.listen_models import marked
+from shopkeeper.tasks.listen.models import marked
 from shopkeeper.training.criteria import several
 from shopkeeper.training.distillation import answers
 from shopkeeper.training.supervised import class_numbers, supervised

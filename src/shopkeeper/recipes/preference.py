@@ -22,12 +22,12 @@ from shopkeeper.evaluation.next_items import Split
 from shopkeeper.models.text import Floats
 from shopkeeper.progress import span
 from shopkeeper.ranking.customer_features import NAMES, customer_features
-from shopkeeper.ranking.exposure import inverse_weights, propensities_from_popularity
+from shopkeeper.ranking.pages.exposure import inverse_weights, propensities_from_popularity
 from shopkeeper.ranking.pool import EACH, Pool, pooled
 from shopkeeper.ranking.ranker import Linear, Ranker
 from shopkeeper.retrieval.shelf import Mask, Shelf
 from shopkeeper.retrieval.trails import Trails
-from shopkeeper.tasks.behaviour import Behaviour
+from shopkeeper.tasks.recommend.behaviour import Behaviour
 
 LEAST = 200
 """Customers with an answer among their candidates below which no ranker is learnt."""

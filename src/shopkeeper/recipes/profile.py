@@ -21,7 +21,7 @@ from shopkeeper.evaluation.plots import drawable, reliability_diagram
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.text import Encoder, Floats
-from shopkeeper.ranking.customer_deeds import (
+from shopkeeper.ranking.customers.deeds import (
     DAY,
     KINDS,
     Deeds,
@@ -31,11 +31,11 @@ from shopkeeper.ranking.customer_deeds import (
     taxonomy_of,
     with_feelings,
 )
-from shopkeeper.ranking.customer_segments import CustomerSegments
-from shopkeeper.ranking.foresight import VALUE_DAYS, Foresight, Meaning
-from shopkeeper.ranking.next_category import last_vectors
-from shopkeeper.ranking.propensity_features import principal, propensity_features, repeat_buying, text_features
-from shopkeeper.ranking.worth import Worth
+from shopkeeper.ranking.customers.features import principal, propensity_features, repeat_buying, text_features
+from shopkeeper.ranking.customers.foresight import VALUE_DAYS, Foresight, Meaning
+from shopkeeper.ranking.customers.next_category import last_vectors
+from shopkeeper.ranking.customers.segments import CustomerSegments
+from shopkeeper.ranking.customers.worth import Worth
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.next_category import Baskets, centroids, hits, learn_next, recounted
 from shopkeeper.recipes.propensity import TARGETS, Told, labels_of, learn_propensity

@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 
 from shopkeeper.evaluation.classification import log_loss
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.customer_deeds import Deeds, Values
-from shopkeeper.ranking.propensity import Propensity
+from shopkeeper.ranking.customers.deeds import Deeds, Values
+from shopkeeper.ranking.customers.propensity import Propensity
 from shopkeeper.ranking.ranker import Linear
 from shopkeeper.recipes.purchase_baselines import weigh
 from shopkeeper.recipes.snapshots import Snapshot, ahead

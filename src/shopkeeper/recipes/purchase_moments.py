@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.splits import by_time
-from shopkeeper.ranking.customer_words import KINDS, Deed, customer_words
+from shopkeeper.ranking.customers.words import KINDS, Deed, customer_words
 from shopkeeper.records import EventKind, PassageKind
 from shopkeeper.store.protocols import Store
 

@@ -19,15 +19,15 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Bundle, Card, save_bundle
 from shopkeeper.progress import track
-from shopkeeper.ranking.rater_graph import spread
-from shopkeeper.ranking.rater_model import DRILLED, FOLDS, Blend, RaterModel, drawn_folds, log_odds
-from shopkeeper.ranking.raters import rater_table
-from shopkeeper.ranking.ratings import Ints, Ratings, Values
+from shopkeeper.ranking.raters.graph import spread
+from shopkeeper.ranking.raters.model import DRILLED, FOLDS, Blend, RaterModel, drawn_folds, log_odds
+from shopkeeper.ranking.raters.ratings import Ints, Ratings, Values
+from shopkeeper.ranking.raters.signs import rater_table
 from shopkeeper.recipes.fingerprint import fingerprint
 from shopkeeper.recipes.rating_attacks import attacked
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.review_check import TASK, decisions, shop_ratings
+from shopkeeper.tasks.guard.review_check import TASK, decisions, shop_ratings
 
 LEAST: Final = 20
 """Decisions of each kind below which they teach nothing."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shopkeeper.ranking.ratings import Ints, Ratings, Values
+from shopkeeper.ranking.raters.ratings import Ints, Ratings, Values
 
 _DAY = 86_400.0
 _CREW = 10

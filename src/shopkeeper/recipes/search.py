@@ -42,8 +42,8 @@ from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
 from shopkeeper.store.until import Until
-from shopkeeper.tasks.finding import DEPTH
 from shopkeeper.tasks.known import known_from
+from shopkeeper.tasks.search.finding import DEPTH
 
 _ASKED = 100
 """Queries that tell how near an item comes by chance."""

@@ -21,8 +21,8 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.customer_deeds import Deeds, Ints
-from shopkeeper.ranking.customer_segments import CustomerSegment, CustomerSegments
+from shopkeeper.ranking.customers.deeds import Deeds, Ints
+from shopkeeper.ranking.customers.segments import CustomerSegment, CustomerSegments
 from shopkeeper.retrieval.analysis import is_chinese, words
 from shopkeeper.retrieval.shelf import Shelf
 

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.ranking.customer_deeds import CODE, DAY, Deeds, Ints, Values, first_not_before
+from shopkeeper.ranking.customers.deeds import CODE, DAY, Deeds, Ints, Values, first_not_before
 from shopkeeper.records import EventKind
 
 ACTIVE: Final = 90.0

@@ -18,7 +18,7 @@ from shopkeeper.retrieval.collaborative import Neighbours, after, together
 from shopkeeper.retrieval.habit import Habit
 from shopkeeper.retrieval.histories import Histories, Source
 from shopkeeper.retrieval.popularity import Standing, popularity
-from shopkeeper.tasks.behaviour import Behaviour, Parameters
+from shopkeeper.tasks.recommend.behaviour import Behaviour, Parameters
 
 _CELLS = 4_000_000
 """Scores of one source held at a time."""

@@ -23,8 +23,8 @@ from shopkeeper.evaluation.uplift import Trial, auuc, effect, interval, qini, qi
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.progress import track
-from shopkeeper.ranking.hashed_features import HashedFeatures
-from shopkeeper.ranking.uplift import TASK, Part, Uplift, combined, dense
+from shopkeeper.ranking.ads.hashed_features import HashedFeatures
+from shopkeeper.ranking.ads.uplift import TASK, Part, Uplift, combined, dense
 from shopkeeper.recipes.uplift_learners import BASES, FOLDS, Sample, estimated, learners, parted, response
 
 Values = NDArray[np.float64]
@@ -43,7 +43,7 @@ class Learnt:
     """What was learnt, and how well each way sorted customers it had not seen.
 
     Attributes:
-        parts, shift: The gain, see `ranking.uplift`.
+        parts, shift: The gain, see `ranking.ads.uplift`.
         kind: Which way was taken.
         gains: float64 (n,) of every way, cross-fitted, `kind` and the response model (``response``) included.
         slope: What predicted differences were multiplied by.
@@ -69,7 +69,7 @@ def train_uplift(
     name: str = "",
     seed: int = 7,
 ) -> Bundle:
-    """Learn from a trial and save a bundle of the task ``uplift``, for `ranking.uplift.Uplift.load`.
+    """Learn from a trial and save a bundle of the task ``uplift``, for `ranking.ads.uplift.Uplift.load`.
 
     Args:
         customers: One row each: columns of numbers and of categories, as they were before the treatment.

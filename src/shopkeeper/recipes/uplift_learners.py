@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from shopkeeper.evaluation.uplift import Trial
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.uplift import Forest, LinearModel, Model, Part
+from shopkeeper.ranking.ads.uplift import Forest, LinearModel, Model, Part
 
 Values = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -127,7 +127,7 @@ def means(sample: Sample, base: Base, seed: int) -> Means:
 
 
 def learners(sample: Sample, base: Base, seed: int) -> tuple[dict[str, tuple[tuple[Part, ...], float]], Means]:
-    """All four, as what is added up and the shift (see `ranking.uplift`), and the mean outcomes they share."""
+    """All four, as what is added up and the shift (see `ranking.ads.uplift`), and the mean outcomes they share."""
     both = means(sample, base, seed)
     found = {
         "two-model": ((Part(1.0, both.treated), Part(-1.0, both.control)), 0.0),

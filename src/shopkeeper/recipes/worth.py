@@ -9,9 +9,9 @@ import numpy as np
 
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.text import Floats
-from shopkeeper.ranking.customer_deeds import Values
-from shopkeeper.ranking.lifetime import fit_lifetime, fit_spending
-from shopkeeper.ranking.worth import Buying, Worth
+from shopkeeper.ranking.customers.deeds import Values
+from shopkeeper.ranking.customers.lifetime import fit_lifetime, fit_spending
+from shopkeeper.ranking.customers.worth import Buying, Worth
 
 _POWER = 1.5
 _TREES = {

@@ -13,7 +13,7 @@ from shopkeeper.serving.replies import item_document
 from shopkeeper.serving.rule_schemas import RuleIn, ThenIn, WhenIn
 from shopkeeper.serving.schemas import FiltersIn, Id, ItemDoc, Language, OptionalId, Query, Short, Strict
 from shopkeeper.store.advertising import Campaign
-from shopkeeper.tasks.ad_answers import AdAnswer
+from shopkeeper.tasks.advertise.answers import AdAnswer
 
 LABEL = {"en": "Sponsored", "zh": "广告"}
 """What every ad is to be labelled with."""

@@ -17,8 +17,8 @@ from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import Strict
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen_alerts import TASK, alert_of, answer
-from shopkeeper.tasks.listen_outbox import retry
+from shopkeeper.tasks.listen.alerts import TASK, alert_of, answer
+from shopkeeper.tasks.listen.outbox import retry
 
 router = APIRouter(prefix="/v1/alerts", tags=["opinions"], dependencies=needs(Scope.ADMIN))
 

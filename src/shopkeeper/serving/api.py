@@ -28,8 +28,8 @@ from shopkeeper.serving.schemas import (
     request_record,
 )
 from shopkeeper.serving.search_replies import SearchOut, SuggestOut, search_document, suggest_document
-from shopkeeper.tasks.ad_answers import AdAnswer
-from shopkeeper.tasks.answers import SearchAnswer
+from shopkeeper.tasks.advertise.answers import AdAnswer
+from shopkeeper.tasks.search.answers import SearchAnswer
 
 router = APIRouter(prefix="/v1", tags=["answers"], dependencies=needs(Scope.READ))
 

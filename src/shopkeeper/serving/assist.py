@@ -29,8 +29,8 @@ from shopkeeper.serving.problems import problem_of, request_id_of
 from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import Id, OptionalId
 from shopkeeper.serving.talk import Talk, talk_of, unknown
-from shopkeeper.tasks.assist_memory import ASSISTANT, Transcript
-from shopkeeper.tasks.assist_turns import Reply, Turn
+from shopkeeper.tasks.assist.memory import ASSISTANT, Transcript
+from shopkeeper.tasks.assist.turns import Reply, Turn
 
 router = APIRouter(prefix="/v1", tags=["assistant"])
 

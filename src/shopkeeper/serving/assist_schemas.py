@@ -15,8 +15,8 @@ from pydantic_core import PydanticCustomError
 from shopkeeper.records import Hit, Item, Passage
 from shopkeeper.serving.schemas import Id, OptionalId, Strict
 from shopkeeper.serving.talk import LONGEST
-from shopkeeper.tasks.assist_memory import Transcript, kept
-from shopkeeper.tasks.assist_turns import Reply, Turn
+from shopkeeper.tasks.assist.memory import Transcript, kept
+from shopkeeper.tasks.assist.turns import Reply, Turn
 
 _WEB = ("https://", "http://")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")

@@ -32,8 +32,8 @@ from shopkeeper.serving.problems import Problem, problem_of
 from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import OptionalId
 from shopkeeper.serving.talk import LONGEST, Talk, talk_of
-from shopkeeper.tasks.assist_memory import CUSTOMER, SOURCE
-from shopkeeper.tasks.assist_turns import Reply, Turn
+from shopkeeper.tasks.assist.memory import CUSTOMER, SOURCE
+from shopkeeper.tasks.assist.turns import Reply, Turn
 
 MODEL: Final = "shopkeeper"
 _EARLIER = 20  # messages of a client's own history that become memory

@@ -14,9 +14,9 @@ from shopkeeper.serving.impressions import ImpressionLog
 from shopkeeper.serving.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from shopkeeper.tasks.answers import SearchAnswer
-    from shopkeeper.tasks.assist_turns import Reply
-    from shopkeeper.tasks.shelves import HomeShelf
+    from shopkeeper.tasks.assist.turns import Reply
+    from shopkeeper.tasks.recommend.shelves import HomeShelf
+    from shopkeeper.tasks.search.answers import SearchAnswer
     from shopkeeper.tasks.shop import Shop
 
 P = ParamSpec("P")

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from shopkeeper.ranking.fraud_model import Action
+from shopkeeper.ranking.payments.model import Action
 from shopkeeper.records import Decision, Event
 from shopkeeper.serving.schemas import EventIn, Strict
-from shopkeeper.tasks.guard import Verdict
+from shopkeeper.tasks.guard.task import Verdict
 
 
 class PaymentIn(Strict):

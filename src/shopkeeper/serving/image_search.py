@@ -21,7 +21,7 @@ from shopkeeper.serving.problems import request_id_of
 from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import SearchQuery, request_record
 from shopkeeper.serving.search_replies import SearchOut
-from shopkeeper.tasks.seeing import Seen
+from shopkeeper.tasks.search.seeing import Seen
 
 router = APIRouter(prefix="/v1", tags=["answers"], dependencies=needs(Scope.READ))
 

@@ -18,7 +18,7 @@ from shopkeeper.serving.home_schemas import EndedOut, WaitIn, WaitOut
 from shopkeeper.serving.problems import Problem, fault_of, request_id_of
 from shopkeeper.serving.replies import ChangesOut, EventsOut, Json, changes_document, item_document, rows_of
 from shopkeeper.serving.schemas import EventIn, Id, ItemDoc, ItemsIn
-from shopkeeper.tasks.ad_spend import unpriced
+from shopkeeper.tasks.advertise.spend import unpriced
 
 router = APIRouter(prefix="/v1")
 

@@ -29,7 +29,7 @@ from shopkeeper.serving.listening_schemas import (
 )
 from shopkeeper.serving.problems import Problem, fault_of, request_id_of
 from shopkeeper.serving.replies import Json, rows_of
-from shopkeeper.tasks.listen_intake import BusyError
+from shopkeeper.tasks.listen.intake import BusyError
 from shopkeeper.tasks.shop import Shop
 
 router = APIRouter(prefix="/v1", tags=["opinions"])

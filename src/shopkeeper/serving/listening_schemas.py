@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from shopkeeper.records import Passage, PassageKind, now
 from shopkeeper.serving.schemas import Id, Language, OptionalId, Short, Strict, aware
-from shopkeeper.tasks.listen_reading import Reading
+from shopkeeper.tasks.listen.reading import Reading
 
 By = Literal["topic", "brand", "item", "source", "entity", "risk"]
 MOST_POSTS = 10_000

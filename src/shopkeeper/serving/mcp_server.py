@@ -25,7 +25,7 @@ from shopkeeper.serving.gate import Gate
 from shopkeeper.serving.problems import problem_of, request_id_of
 from shopkeeper.serving.replies import item_document
 from shopkeeper.serving.talk import LONGEST, own
-from shopkeeper.tasks.assist_turns import Turn
+from shopkeeper.tasks.assist.turns import Turn
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shopkeeper.errors import ForbiddenError, InputError, NotFoundError, ShopkeeperError, StoreError
-from shopkeeper.tasks.paging import StaleCursorError
+from shopkeeper.tasks.search.paging import StaleCursorError
 
 log = logging.getLogger(__name__)
 

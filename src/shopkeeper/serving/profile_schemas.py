@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from shopkeeper.ranking.customer_segments import CustomerSegment
+from shopkeeper.ranking.customers.segments import CustomerSegment
 from shopkeeper.serving.schemas import OptionalId, Short, Strict
-from shopkeeper.tasks.interests import check_key
-from shopkeeper.tasks.profile import Profile
+from shopkeeper.tasks.profile.interests import check_key
+from shopkeeper.tasks.profile.task import Profile
 
 Key = Annotated[Short, AfterValidator(check_key)]
 

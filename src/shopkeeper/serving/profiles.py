@@ -21,7 +21,7 @@ from shopkeeper.serving.profile_schemas import (
 )
 from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import Id
-from shopkeeper.tasks.interests import MUTE, UNDO
+from shopkeeper.tasks.profile.interests import MUTE, UNDO
 
 router = APIRouter(prefix="/v1", tags=["profiles"])
 

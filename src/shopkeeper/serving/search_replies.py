@@ -11,8 +11,8 @@ from shopkeeper.records import Item
 from shopkeeper.retrieval.highlights import Marked
 from shopkeeper.serving.ad_schemas import AdOut
 from shopkeeper.serving.replies import AnswerOut, HitOut, answer_document
-from shopkeeper.tasks.answers import SearchAnswer
-from shopkeeper.tasks.suggest import Suggestion, Suggestions
+from shopkeeper.tasks.search.answers import SearchAnswer
+from shopkeeper.tasks.search.suggest import Suggestion, Suggestions
 
 
 class ChipOut(BaseModel):

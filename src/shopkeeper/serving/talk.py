@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException
 
 from shopkeeper.errors import NotFoundError
 from shopkeeper.serving.desk import Desk
-from shopkeeper.tasks.assist_limits import Pace
-from shopkeeper.tasks.assist_memory import SOURCE, Transcript
-from shopkeeper.tasks.assist_turns import Reply, Turn
+from shopkeeper.tasks.assist.limits import Pace
+from shopkeeper.tasks.assist.memory import SOURCE, Transcript
+from shopkeeper.tasks.assist.turns import Reply, Turn
 
 if TYPE_CHECKING:
     from shopkeeper.tasks.shop import Shop

@@ -30,7 +30,7 @@ from shopkeeper.serving.writing_schemas import (
     report_document,
     written_document,
 )
-from shopkeeper.tasks.write_desk import CopyDesk, stamp
+from shopkeeper.tasks.write.desk import CopyDesk, stamp
 
 router = APIRouter(prefix="/v1", tags=["writing"])
 

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from shopkeeper.evaluation.copy_report import CopyReport, VariantReport
 from shopkeeper.records import Decision
 from shopkeeper.serving.schemas import Strict
-from shopkeeper.tasks.write_briefs import Brief, Copy, Written, read_subject
-from shopkeeper.tasks.write_desk import Published
+from shopkeeper.tasks.write.briefs import Brief, Copy, Written, read_subject
+from shopkeeper.tasks.write.desk import Published
 
 KindName = Literal["title", "bullets", "description", "ad", "seo", "reviews", "push", "email"]
 Language = Literal["", "en", "zh"]

@@ -1,6 +1,6 @@
 """Campaigns as records: what advertisers pay for, on which pages, how much at most, and what is refused at the door.
 
-`store.campaigns` keeps them, `tasks.advertise` shows them. Money is in units of the campaign's currency, days are UTC.
+`store.campaigns` keeps them, `tasks.advertise.task` shows them. Money is in units of the campaign's currency, days are UTC.
 """
 
 from __future__ import annotations

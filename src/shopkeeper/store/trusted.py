@@ -25,7 +25,7 @@ class Trusted(View):
     Args:
         store: What everybody did.
         flagged: Customers' ids, and ``session:`` and a session for events without a customer; see
-            `tasks.visitor_check.flagged`.
+            `tasks.guard.visitor_check.flagged`.
         keep: Share of their events that still counts, chosen by a hash of the event's id, so that every reader sees the
             same ones. Their reviews go whatever it is.
 

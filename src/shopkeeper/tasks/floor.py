@@ -34,17 +34,17 @@ from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.retrieval.understanding.synonyms import Synonyms, approved
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
-from shopkeeper.tasks.behaviour import Behaviour, Parameters, fit, learnt_from
-from shopkeeper.tasks.finding import Finder, Tier
-from shopkeeper.tasks.interests import MutedItems
-from shopkeeper.tasks.knowledge import Knowledge, knowledge_from
 from shopkeeper.tasks.known import known_from, ratings_from
-from shopkeeper.tasks.pushing import Pusher, Relevance
-from shopkeeper.tasks.recommend import RecommendTask
-from shopkeeper.tasks.search import SearchTask
-from shopkeeper.tasks.segments import Segments
-from shopkeeper.tasks.shaping import Shaper
-from shopkeeper.tasks.suggest import SuggestTask
+from shopkeeper.tasks.profile.interests import MutedItems
+from shopkeeper.tasks.recommend.behaviour import Behaviour, Parameters, fit, learnt_from
+from shopkeeper.tasks.recommend.knowledge import Knowledge, knowledge_from
+from shopkeeper.tasks.recommend.pushing import Pusher, Relevance
+from shopkeeper.tasks.recommend.segments import Segments
+from shopkeeper.tasks.recommend.shaping import Shaper
+from shopkeeper.tasks.recommend.task import RecommendTask
+from shopkeeper.tasks.search.finding import Finder, Tier
+from shopkeeper.tasks.search.suggest import SuggestTask
+from shopkeeper.tasks.search.task import SearchTask
 
 SYNONYMS = "synonyms.txt"
 """File in the shop's home that holds its synonyms."""

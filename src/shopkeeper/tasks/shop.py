@@ -20,7 +20,7 @@ from shopkeeper.domains import domain_of
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models.pictures import open_picture, squared
 from shopkeeper.models.registry import Registry
-from shopkeeper.ranking.customer_segments import CustomerSegment
+from shopkeeper.ranking.customers.segments import CustomerSegment
 from shopkeeper.ranking.rules import Rulebook
 from shopkeeper.records import Answer, Event, EventKind, Item, Request
 from shopkeeper.retrieval.histories import STRENGTH
@@ -31,33 +31,33 @@ from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.protocols import Changes
 from shopkeeper.store.sessions import open_sessions
 from shopkeeper.store.writer import GroupWriter
-from shopkeeper.tasks import catalogue_check
-from shopkeeper.tasks.ad_answers import AdAnswer
-from shopkeeper.tasks.ad_spend import AdSpend
-from shopkeeper.tasks.advertise import advertising
-from shopkeeper.tasks.answers import SearchAnswer
-from shopkeeper.tasks.assist import AssistTask
-from shopkeeper.tasks.assist_opening import open_assist
-from shopkeeper.tasks.assist_turns import Reply, Turn
-from shopkeeper.tasks.catalogue_doubt import Doubt as ItemDoubt
-from shopkeeper.tasks.catalogue_likeness import bare
+from shopkeeper.tasks.advertise.answers import AdAnswer
+from shopkeeper.tasks.advertise.spend import AdSpend
+from shopkeeper.tasks.advertise.task import advertising
+from shopkeeper.tasks.assist.conversations import Conversations
+from shopkeeper.tasks.assist.opening import open_assist
+from shopkeeper.tasks.assist.task import AssistTask
+from shopkeeper.tasks.assist.turns import Reply, Turn
 from shopkeeper.tasks.classify import ClassifyTask
-from shopkeeper.tasks.conversations import Conversations
 from shopkeeper.tasks.floor import Floor, build_floor
-from shopkeeper.tasks.guard import GuardTask, open_guard
-from shopkeeper.tasks.interests import Mutes
-from shopkeeper.tasks.listen import ListenTask
-from shopkeeper.tasks.listen_alarms import Alarms
-from shopkeeper.tasks.listen_notice import channels_of
-from shopkeeper.tasks.listen_outbox import Outbox
-from shopkeeper.tasks.picture_check import Doubt, doubts
-from shopkeeper.tasks.profile import Profile, profiles
-from shopkeeper.tasks.replenishment import Replenishment
-from shopkeeper.tasks.seeing import Seen, see
-from shopkeeper.tasks.shelves import HomeShelf, shelves
-from shopkeeper.tasks.suggest import Suggestions
-from shopkeeper.tasks.write import WriteTask
-from shopkeeper.tasks.write_shop import open_writing
+from shopkeeper.tasks.guard import catalogue_check
+from shopkeeper.tasks.guard.catalogue_doubt import Doubt as ItemDoubt
+from shopkeeper.tasks.guard.catalogue_likeness import bare
+from shopkeeper.tasks.guard.picture_check import Doubt, doubts
+from shopkeeper.tasks.guard.task import GuardTask, open_guard
+from shopkeeper.tasks.listen.alarms import Alarms
+from shopkeeper.tasks.listen.notice import channels_of
+from shopkeeper.tasks.listen.outbox import Outbox
+from shopkeeper.tasks.listen.task import ListenTask
+from shopkeeper.tasks.profile.interests import Mutes
+from shopkeeper.tasks.profile.task import Profile, profiles
+from shopkeeper.tasks.recommend.replenishment import Replenishment
+from shopkeeper.tasks.recommend.shelves import HomeShelf, shelves
+from shopkeeper.tasks.search.answers import SearchAnswer
+from shopkeeper.tasks.search.seeing import Seen, see
+from shopkeeper.tasks.search.suggest import Suggestions
+from shopkeeper.tasks.write.shop import open_writing
+from shopkeeper.tasks.write.task import WriteTask
 
 _REFIT_SHARE, _REFIT_LEAST = 0.02, 200
 """Behaviour is counted anew once this share of new events has come in, and at least so many."""

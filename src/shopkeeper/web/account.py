@@ -13,8 +13,8 @@ from shopkeeper.records import Event, EventKind
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.profile_schemas import profile_document
 from shopkeeper.serving.profiles import mute_event
-from shopkeeper.tasks.interests import LEVELS, Interest, check_key
-from shopkeeper.tasks.profile import Profile
+from shopkeeper.tasks.profile.interests import LEVELS, Interest, check_key
+from shopkeeper.tasks.profile.task import Profile
 from shopkeeper.web.actions import Form, posted
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.route import PageRoute, page

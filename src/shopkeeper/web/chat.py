@@ -22,8 +22,8 @@ from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.problems import problem_of, request_id_of
 from shopkeeper.serving.replies import Json
 from shopkeeper.serving.talk import LONGEST, Talk, talk_of
-from shopkeeper.tasks.assist_memory import ASSISTANT, Memory, Transcript, kept
-from shopkeeper.tasks.assist_turns import Citation, Proposal, Reply, Turn
+from shopkeeper.tasks.assist.memory import ASSISTANT, Memory, Transcript, kept
+from shopkeeper.tasks.assist.turns import Citation, Proposal, Reply, Turn
 from shopkeeper.web.actions import Form, posted
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.route import PageRoute, desk_of, page

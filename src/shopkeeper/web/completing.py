@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.replies import Json
-from shopkeeper.tasks.suggest import Suggestion, Suggestions
+from shopkeeper.tasks.search.suggest import Suggestion, Suggestions
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.listing import Listing
 from shopkeeper.web.route import PageRoute, page

@@ -18,8 +18,8 @@ from shopkeeper.serving.assist_schemas import line, said
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.helpdesk import Case, cases, check_turn, known
 from shopkeeper.serving.talk import LONGEST, Talk, talk_of
-from shopkeeper.tasks.assist_memory import CUSTOMER, Transcript
-from shopkeeper.tasks.conversations import INTENT, RATING
+from shopkeeper.tasks.assist.conversations import INTENT, RATING
+from shopkeeper.tasks.assist.memory import CUSTOMER, Transcript
 from shopkeeper.web.actions import Form, posted
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.route import PageRoute, page

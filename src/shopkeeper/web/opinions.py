@@ -14,9 +14,9 @@ from shopkeeper.errors import InputError
 from shopkeeper.records import now
 from shopkeeper.serving.alerting import alert_with_posts, alerts_of
 from shopkeeper.serving.desk import Desk
-from shopkeeper.tasks.listen_alerts import answer
-from shopkeeper.tasks.listen_series import heard, series
-from shopkeeper.tasks.listen_words import RISKS, names_of, topics_for
+from shopkeeper.tasks.listen.alerts import answer
+from shopkeeper.tasks.listen.series import heard, series
+from shopkeeper.tasks.listen.words import RISKS, names_of, topics_for
 from shopkeeper.web.actions import Form, posted
 from shopkeeper.web.helpdesk import door_of
 from shopkeeper.web.route import PageRoute, page

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from shopkeeper.records import Request
 from shopkeeper.retrieval.understanding.nouns import Chip, Understood
-from shopkeeper.tasks.answers import SearchAnswer
-from shopkeeper.tasks.search import clean
+from shopkeeper.tasks.search.answers import SearchAnswer
+from shopkeeper.tasks.search.task import clean
 from shopkeeper.web.listing import Link, Listing
 
 _WORDS = 5

@@ -8,7 +8,7 @@ from typing import Final
 
 from shopkeeper.records import Answer, Item
 from shopkeeper.serving.desk import Desk
-from shopkeeper.tasks.shelves import HomeShelf
+from shopkeeper.tasks.recommend.shelves import HomeShelf
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.listing import Listing
 from shopkeeper.web.view import Card, ShelfView, cards, product_path

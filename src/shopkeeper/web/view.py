@@ -17,8 +17,8 @@ from shopkeeper.records import Answer, Hit, Item
 from shopkeeper.retrieval.highlights import Marked
 from shopkeeper.serving.desk import Desk
 from shopkeeper.store.thumbnails import WIDTHS
-from shopkeeper.tasks.ad_answers import AdAnswer
-from shopkeeper.tasks.answers import SearchAnswer
+from shopkeeper.tasks.advertise.answers import AdAnswer
+from shopkeeper.tasks.search.answers import SearchAnswer
 from shopkeeper.web.i18n import LANGUAGES, translator
 from shopkeeper.web.visits import Trail, Visit, leaning
 

@@ -13,8 +13,8 @@ from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Decision, Item, Scalar
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.writing import decide
-from shopkeeper.tasks.write_briefs import KINDS, read_subject
-from shopkeeper.tasks.write_desk import stamp
+from shopkeeper.tasks.write.briefs import KINDS, read_subject
+from shopkeeper.tasks.write.desk import stamp
 from shopkeeper.web.actions import Form, posted
 from shopkeeper.web.helpdesk import door_of
 from shopkeeper.web.route import PageRoute, page

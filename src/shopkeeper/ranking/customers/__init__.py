@@ -1,0 +1,1 @@
+"""What customers did as columns and numbers, and what they are likely to do next."""

@@ -1,0 +1,1 @@
+"""From an order to a page: variety, proportions, exposure, and places kept for what nobody has tried."""

@@ -1,0 +1,1 @@
+"""The log by visitor, and what it says about whether a human left it."""

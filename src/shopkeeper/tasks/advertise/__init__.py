@@ -1,0 +1,1 @@
+"""Sponsored places: `task` holds the auction of a page; who may show, chances, prices, what was spent."""

@@ -1,0 +1,1 @@
+"""What is not as it should be: `task` judges payments; checks of catalogue, pictures, reviews and visitors."""

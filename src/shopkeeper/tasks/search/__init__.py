@@ -1,0 +1,1 @@
+"""Search: `task` answers; finding, facets, paging, relaxing, explaining, and suggestions while typing."""
