@@ -55,7 +55,7 @@ BENCHES = {
     "few-shot": "bench.few_shot",
     "tagging": "bench.tagging",
     "throughput": "bench.throughput",
-    "pictures": "bench.pictures",
+    "pictures-fashion": "bench.pictures",
     "pictures-cold": "bench.pictures_cold",
     "pictures-clips": "bench.pictures_clips",
     "assist-practice": "bench.assist_practice",
@@ -68,7 +68,7 @@ BENCHES = {
     "listen-finance": "bench.listen_finance",
     "listen-shop": "bench.listen_shop",
     "listen-speed": "bench.listen_speed",
-    "listen-surges": "bench.listen_surges",
+    "listen-surge": "bench.listen_surges",
     "domains": "bench.domains",
     "latency": "bench.latency",
     "store": "bench.store",
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, help="where to write the results (default: bench/results/)")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--quick", action="store_true", help="a minute or two, for a smoke test; not for quoting")
-    parser.add_argument("--set", help="which data set of the family, e.g. beauty or toys")
+    parser.add_argument("--set", "--domain", help="which data set of the family, e.g. beauty, toys or medicine")
     parser.add_argument("--task", help="learning: which texts, e.g. banking77")
     parser.add_argument("--method", help="learning: what is changed against the task's own method, e.g. lora")
     parser.add_argument("--repeats", type=int, help="learning: seeds, draws or folds")

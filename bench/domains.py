@@ -1,4 +1,4 @@
-"""Other walks of life: `--set medicine|education|city|media`, each through the same import, training and answers as a shop.
+"""Other walks of life: `--domain medicine|education|city|media`, each through the same import, training and answers as a shop.
 
 medicine: departments of questions. city: offices of messages, hot topics, replies. education: themes and tags of talks.
 media: related talks by tags that no system sees, and viewers of whom three liked talks are known. `--task transfer`
