@@ -38,6 +38,7 @@ BENCHES = {
     "guard-cards": "bench.guard_cards",
     "guard-reviews": "bench.guard_reviews",
     "guard-practice": "bench.guard_practice",
+    "guard-latency": "bench.guard_latency",
     "recommend-practice": "bench.recommend_practice",
     "recommend-weeks": "bench.recommend_weeks",
     "purchase-practice": "bench.purchase_practice",

@@ -27,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bench.contract import Metric, Row
+from bench.guard_reviews_served import served
 from shopkeeper.models.text import Floats
 from shopkeeper.ranking.raters.graph import SPREAD_NAMES, blocks, spread
 from shopkeeper.ranking.raters.model import drawn_folds, trust
@@ -91,6 +92,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         ratings, labels = (home / f"filmtrust_average_attack_{part}.parquet" for part in ("ratings", "labels"))
         film = _case(name, ratings, labels, "attacker", seed, most)
         rows += [*_detection(film, seed), *_reach(film, seed)]
+        rows += served(name, film.ratings, film.labels == 1, film.pushed, np.flatnonzero(film.fold == 0), seed)
     return rows
 
 
@@ -247,9 +249,7 @@ def _reach(case: _Case, seed: int) -> list[Row]:
 
     What is pushed is known from the labels and used for measuring only.
     """
-    ratings = case.ratings
-    honest = case.labels == 0
-    pushed = case.pushed
+    ratings, honest, pushed = case.ratings, case.labels == 0, case.pushed
     known = _cross(case, _ours(case, seed))
     blind = _cross(case, _unlabelled(case, seed))
     arms = {

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -128,7 +129,9 @@ class RecommendSettings(_Section):
         0.0, ge=0, le=1, description="Share of first pages that keep places for items hardly looked at."
     )
     explore_by: Literal["thompson", "evenly"] = Field("thompson", description="How such an item is drawn.")
-    explore_clicks: float = Field(50.0, ge=0, description="Expected clicks a day that exploring may cost.")
+    explore_clicks: float = Field(
+        50.0, ge=0, description="Expected clicks a day that exploring may cost, in each process."
+    )
 
     @property
     def supplier_shares(self) -> dict[str, float]:
@@ -271,7 +274,11 @@ class AssistSettings(_Section):
     """How the service assistant behaves."""
 
     enabled: bool = Field(True, description="Answer customers in the storefront and on /v1/assist.")
-    rate_per_minute: int = Field(30, ge=1, description="Turns a minute that one conversation or customer may take.")
+    rate_per_minute: int = Field(
+        30,
+        ge=1,
+        description="Turns a minute that one conversation or customer may take; each process counts for itself.",
+    )
     turns: int = Field(50, ge=2, le=500, description="Last turns of a conversation that are remembered.")
 
 
@@ -284,7 +291,8 @@ class ListenSettings(_Section):
     queue: int = Field(
         10_000, ge=100, description="Posts that may wait to be read; then posting is refused for a while."
     )
-    false_alarms: float = Field(1.0, gt=0, description="Alarms a week on quiet streams that are acceptable.")
+    false_alarms: float = Field(1.0, gt=0, description="Alerts a week on quiet streams that are acceptable.")
+    zone: str = Field("UTC", description="Time zone whose days and weeks customers live by, e.g. Asia/Shanghai.")
     cool_down_hours: float = Field(6.0, ge=0, description="Time after an alert in which the same series is silent.")
     webhook: str = Field("", description="Address that alerts are posted to; empty for none.")
     webhook_key: str = Field("", description="Secret that signs what is posted (HMAC-SHA256).")
@@ -292,13 +300,25 @@ class ListenSettings(_Section):
     email: str = Field("", description="Addresses that alerts are sent to, with commas; empty for none.")
     smtp: str = Field("", description="Mail server for them, e.g. smtp://user:password@host:587.")
 
+    @field_validator("zone")
+    @classmethod
+    def _on_the_map(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("give the IANA name of a time zone, such as Asia/Shanghai or Europe/Berlin") from None
+        return value
+
 
 class ServeSettings(_Section):
     """How the server listens and what it accepts."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8321, ge=1, le=65535, description="Port to listen on.")
-    keys_required: bool = Field(True, description="Require an API key on /v1; the storefront itself needs none.")
+    keys_required: bool = Field(
+        True,
+        description="Require an API key on /v1; the storefront itself needs none; false also opens the staff's pages at /desk to everybody.",
+    )
     body_limit: int = Field(5_000_000, ge=1_000, description="Largest request body in bytes.")
     events_limit: int = Field(1_000, ge=1, description="Most events in one batch.")
     refresh_seconds: float = Field(
@@ -307,7 +327,7 @@ class ServeSettings(_Section):
     rate_per_second: float = Field(
         200.0,
         ge=0,
-        description="Requests per second that one API key may make, with bursts of twice that; 0 means no limit.",
+        description="Requests per second that one API key may make, with bursts of twice that; 0 means no limit. Each process counts for itself.",
     )
     threads: int = Field(0, ge=0, description="Threads that answer requests; 0 means one more than there are cores.")
     log_impressions: bool = Field(
@@ -435,6 +455,12 @@ def _set(tree: dict[str, Any], dotted: str, value: object) -> None:
     *sections, last = dotted.split(".")
     for section in sections:
         tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise SettingsError(
+                f"{section} has a value already, so nothing can stand below it.",
+                where=dotted,
+                cure=f"Take {section} out of the settings file, or write it as a section.",
+            )
     tree[last] = value
 
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -46,5 +47,14 @@ def test_every_setting_is_documented():
     chinese = (Path(__file__).parents[2] / "docs" / "settings.zh-CN.md").read_text(encoding="utf-8")
     for name, _, _, description in settings.describe():
         assert description, name
-        assert f"`{name}`" in page, f"{name} is missing from docs/settings.md"
+        row = re.search(rf"^\| `{re.escape(name)}` \|.*\| (.*) \|$", page, re.MULTILINE)
+        assert row is not None, f"{name} is missing from docs/settings.md"
+        assert row[1] == description, name
         assert f"`{name}`" in chinese, f"{name} is missing from docs/settings.zh-CN.md"
+
+
+@pytest.mark.parametrize("dotted", ["home.x", "home.x.y"])
+def test_nothing_stands_below_a_value(tmp_path: Path, dotted: str):
+    with pytest.raises(SettingsError, match="has a value already") as raised:
+        settings.load(tmp_path, environ={}, overrides={dotted: 1})
+    assert raised.value.where == dotted

@@ -55,4 +55,5 @@ def test_answered_and_tried_again(client: TestClient, shop: Shop, raised: str):
     assert client.post(address, json={"label": "perhaps"}).status_code in (400, 422)
     assert client.post(address, json={"label": "mute", "series": "topic:price"}).status_code == 400
     again = client.post(f"/v1/alerts/{raised}/retry").json()
-    assert again["delivered"]["webhook"]["state"] == "waiting"
+    (step,) = again["steps"]
+    assert (step["level"], step["delivered"]["webhook"]["state"]) == ("high", "waiting")

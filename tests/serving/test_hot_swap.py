@@ -13,7 +13,7 @@ import uvicorn
 from toyshop import toy_items
 
 from shopkeeper.errors import StoreError
-from shopkeeper.records import Answer, EventKind, Hit, Request
+from shopkeeper.records import Answer, Event, EventKind, Hit, Request, now
 from shopkeeper.serving.app import create_app
 from shopkeeper.serving.impressions import ImpressionLog
 from shopkeeper.serving.server import refreshed
@@ -97,6 +97,24 @@ def test_a_stop_writes_every_impression():
         log.add(answer(number))
     log.close()
     assert written == [f"r{n}" for n in range(50)]
+
+
+def test_a_click_is_written_behind_the_page_it_was_on():
+    written: list[str] = []
+
+    def record(events):
+        written.extend(f"{event.kind.value} {event.request}" for event in events)
+        return len(events)
+
+    log = ImpressionLog(record, Metrics())
+    for number in range(3):
+        log.add(answer(number))
+    for request in ("r1", "never shown"):
+        click = Event(id=f"click {request}", time=now(), kind=EventKind.CLICK, item="a", request=request)
+        log.before([click])
+        record([click])
+    log.close()
+    assert written == ["impression r0", "impression r1", "impression r2", "click r1", "click never shown"]
 
 
 def test_a_store_that_stumbles_loses_nothing():

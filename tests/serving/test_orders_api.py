@@ -85,3 +85,27 @@ def test_what_makes_no_sense_is_refused(callers, order):
 def test_orders_are_for_the_shop_alone(callers, scope):
     assert callers[scope].get("/v1/orders/1001").status_code == 403
     assert callers[scope].post("/v1/texts", json={"texts": []}).status_code == 403
+
+
+def test_reviews_and_turns_come_with_all_that_learning_reads(callers, shop):
+    admin = callers["admin"]
+    texts = [
+        {"id": "r-api", "kind": "review", "text": "Sturdy.", "rating": 4, "customer": "c01", "item": "kitchen-01"},
+        {
+            "id": "d-api",
+            "kind": "dialogue",
+            "text": "It left today.",
+            "thread": "t-9",
+            "author": "staff",
+            "source": "mail",
+        },
+    ]
+    assert admin.post("/v1/texts", json={"texts": texts}).json()["added"] == 2
+    kept = shop.store.words.get(["r-api", "d-api"])
+    assert (kept["r-api"].rating, kept["r-api"].customer) == (4, "c01")
+    assert (kept["d-api"].thread, kept["d-api"].author, kept["d-api"].source) == ("t-9", "staff", "mail")
+    claimed = admin.post("/v1/texts", json={"texts": [texts[1] | {"source": "assistant"}]})
+    assert claimed.status_code == 400
+    assert "channel" in claimed.json()["cure"]
+    admin.delete("/v1/texts/r-api")
+    admin.delete("/v1/texts/d-api")

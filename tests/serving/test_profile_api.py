@@ -41,3 +41,21 @@ def test_scopes(client: TestClient, keys: dict[str, str], scope: str, status: in
     assert client.post("/v1/customers/c04/interests", json={}, headers=headers).status_code == status
     reading = client.get("/v1/customers/c04/profile", headers=headers).status_code
     assert reading == (200 if scope == "read" else 403)
+
+
+def test_everything_is_handed_out_and_erased(client: TestClient, keys: dict[str, str]):
+    headers = {"Authorization": f"Bearer {keys['admin']}"}
+    kept = client.get("/v1/customers/c07/data", headers=headers).json()
+    assert kept["customer"]["id"] == "c07"
+    assert kept["events"]
+    assert kept["profile"]["customer"] == "c07"
+    assert client.delete("/v1/customers/c07", headers=headers).json()["erased"] >= len(kept["events"]) + 1
+    assert client.get("/v1/customers/c07/data", headers=headers).json()["events"] == []
+    assert client.get("/v1/customers/c07/profile").json()["deeds"] == 0
+
+
+@pytest.mark.parametrize("scope", ["read", "events"])
+def test_only_admins_hand_out_and_erase(client: TestClient, keys: dict[str, str], scope: str):
+    headers = {"Authorization": f"Bearer {keys[scope]}"}
+    assert client.get("/v1/customers/c08/data", headers=headers).status_code == 403
+    assert client.delete("/v1/customers/c08", headers=headers).status_code == 403

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError, NotFoundError
-from shopkeeper.records import Passage, PassageKind
+from shopkeeper.records import Passage, PassageKind, now
 from shopkeeper.store.database import open_store
 from shopkeeper.store.documents import Document
 from shopkeeper.store.orders import MOVED, NEXT, Order, OrderLine, OrderStatus, order_document
@@ -49,6 +49,16 @@ def test_an_order_goes_only_where_it_may_and_every_move_is_noted(store):
         store.orders.move("o9", OrderStatus.SHIPPED)
     acts = [act for _, act in store.audit.scan() if act.action == MOVED]
     assert [act.detail["after"] for act in acts] == ["packed", "cancelled"]
+
+
+def test_an_order_knows_when_it_arrived(store):
+    store.orders.put([ORDER])
+    before = now()
+    for status in (OrderStatus.PACKED, OrderStatus.SHIPPED):
+        assert store.orders.move(ORDER.id, status).delivered is None
+    arrived = store.orders.move(ORDER.id, OrderStatus.DELIVERED).delivered
+    assert before <= arrived <= now()
+    assert store.orders.get([ORDER.id])[ORDER.id].delivered == arrived
 
 
 @pytest.mark.parametrize(
@@ -108,6 +118,16 @@ def test_alerts_stay_open_until_everybody_was_told(store):
     store.alerts.put([replace(alert, open=False)])
     assert list(store.alerts.open()) == []
     assert [found.id for found in store.alerts.scan(T)] == ["a"]
+
+
+def test_an_alert_is_amended_in_one_go(store):
+    assert store.alerts.amend("b", lambda before: Document("b", T, {"known": before is not None}, open=True)) is None
+    before = store.alerts.amend("b", lambda found: replace(found, body={**found.body, "more": 1}))
+    assert before == Document("b", T, {"known": False}, open=True)
+    assert store.alerts.get(["b"])["b"].body == {"known": False, "more": 1}
+    with pytest.raises(InputError):
+        store.alerts.amend("b", lambda found: replace(found, id=""))
+    assert store.alerts.get(["b"])["b"].body == {"known": False, "more": 1}
 
 
 def test_a_conversation_is_read_from_its_end(store):

@@ -5,7 +5,7 @@ from toyshop import toy_events, toy_items, toy_store
 
 from shopkeeper.errors import InputError, StoreError
 from shopkeeper.records import Event, EventKind
-from shopkeeper.store.trusted import Trusted
+from shopkeeper.store.trusted import TRUST, Trusted
 from shopkeeper.store.until import Until
 
 
@@ -88,3 +88,18 @@ def test_it_cannot_be_written_to(store):
 def test_a_share_to_keep_that_is_none_is_refused(store, keep):
     with pytest.raises(InputError, match="keep"):
         Trusted(store, ["c00"], keep=keep)
+
+
+def test_who_counts_for_nothing_is_gone_and_frames_tell_how_far_others_count(store):
+    trusted = Trusted(store, ["c02"], keep=0.5, trust={"c00": 0.0, "c01": 0.25, "c03": 1.0})
+    frame = trusted.events.frame()
+    assert "c00" not in set(frame["customer"])
+    assert trusted.events.of_customer("c00") == []
+    assert trusted.events.of_customer("c01") == store.events.of_customer("c01")
+    assert 0 < len(trusted.events.of_customer("c02")) < len(store.events.of_customer("c02"))
+    assert set(frame.filter(frame["customer"] == "c01")[TRUST]) == {0.25}
+    assert set(frame.filter(frame["customer"] != "c01")[TRUST]) == {1.0}
+    assert sorted(frame["id"]) == sorted(event.id for _, event in trusted.events.scan())
+    assert "c00" not in {passage.customer for passage in trusted.words.scan()}
+    with pytest.raises(InputError, match="trust"):
+        Trusted(store, trust={"c00": 1.5})

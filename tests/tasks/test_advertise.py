@@ -92,6 +92,9 @@ def test_the_page_is_on_record_before_it_is_shown_and_says_nothing_of_money(run:
         f"Sponsored by {ad.advertiser}" for ad in answer.placed
     ]
     assert [hit.contributions for hit in answer.hits] == [{}, {}]
+    assert event.impression is not None
+    assert event.impression.propensities == tuple(ad.propensity for ad in answer.placed)
+    assert all(0 < chance < 1 for chance in event.impression.propensities)  # the first click rates are nearly unknown
 
 
 def test_clicks_are_charged_until_the_budget_ends(run: Callable[..., Shop]) -> None:

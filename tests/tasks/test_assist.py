@@ -250,6 +250,41 @@ def test_transcripts_are_on_disk_exported_and_erased(shop):
     assert not [case for case in shop.conversations.waiting() if case.customer == "gone1"]
 
 
+def test_what_a_customer_said_before_they_signed_in_is_theirs_too(shop):
+    talk = Talk(shop)
+    talk.say("I want to speak to a human")
+    known = Talk(shop, "later1", conversation=talk.first.conversation)
+    known.say("hello")
+    assert len(shop.store.export_customer("later1")["passages"]) == 4
+    assert shop.store.export_customer("later1")["decisions"]
+    shop.erase("later1")
+    assert not shop.conversations.turns(talk.first.conversation)
+    assert not [case for case in shop.conversations.waiting() if case.subject == talk.first.conversation]
+
+
+def test_only_one_of_two_takes_a_conversation(shop):
+    talk = Talk(shop)
+    talk.say("I want to speak to a human")
+    shop.conversations.take(talk.first.conversation, "ann")
+    shop.conversations.take(talk.first.conversation, "ann")
+    with pytest.raises(InputError, match="Somebody else"):
+        shop.conversations.take(talk.first.conversation, "bo")
+    assert [case.rater for case in shop.conversations.taken() if case.subject == talk.first.conversation] == ["ann"]
+
+
+def test_a_turn_that_fails_is_on_disk_all_the_same(shop, monkeypatch):
+    talk = Talk(shop, "fail1")
+
+    def broken(*_):
+        raise ModelError("The index cannot be read.")
+
+    monkeypatch.setattr(shop.assistant._counter.index, "find", broken)
+    with pytest.raises(ModelError):
+        talk.say("Are gift cards refundable on Sundays?")
+    turns = shop.conversations.turns(talk.first.conversation)
+    assert [(turn.author, turn.text) for turn in turns] == [("customer", "Are gift cards refundable on Sundays?")]
+
+
 def test_a_strangers_conversation_is_forgotten_with_its_case(shop):
     talk = Talk(shop)
     talk.say("I want to speak to a human")

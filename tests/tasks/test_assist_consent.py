@@ -40,6 +40,14 @@ def test_a_clear_no(text, tool):
         "可能吧",
         "why?",
         "好吗",
+        "yes?",
+        "ok??",
+        "sure?",
+        "cancel it?",
+        "取消？",
+        "对了",
+        "行了",
+        "够了",
     ],
 )
 def test_anything_else_is_neither(text, tool):

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopkeeper.errors import ForbiddenError, SettingsError
+from shopkeeper.errors import ForbiddenError, InputError, SettingsError
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.store.database import open_store
 from shopkeeper.store.orders import Order, OrderStatus
 from shopkeeper.tasks.assist.limits import LONGEST, Pace, readable
 from shopkeeper.tasks.assist.memory import SOURCE, Kept, Memory, Pending, Transcript, kept
 from shopkeeper.tasks.assist.phrasing import sentences
-from shopkeeper.tasks.assist.sentences import SENTENCES, STATUS, Speech, day, money
+from shopkeeper.tasks.assist.sentences import SENTENCES, STATUS, Speech, day
 from shopkeeper.tasks.assist.terms import Terms, read_terms
 from shopkeeper.tasks.assist.turns import Proposal, Turn
 from shopkeeper.tasks.assist.wishes import wish_of
@@ -112,6 +112,18 @@ def test_turns_keep_the_order_of_arrival_when_the_clock_goes_back(tmp_path):
         assert [passage.id for passage in Transcript(store.words, "t", 50).passages] == ["z", "y", "x", "w"]
 
 
+def test_passages_are_written_together_or_not_at_all(tmp_path):
+    with open_store(f"sqlite:///{tmp_path}/shop.db") as store:
+        transcript = Transcript(store.words, "t", 50)
+        with pytest.raises(InputError):
+            transcript.add(said("a", NOON), said("\x00", NOON))
+        assert store.words.count() == 0
+        assert transcript.passages == []
+        kept = transcript.add(said("z", NOON), said("y", NOON))
+        assert kept[0].time < kept[1].time
+        assert [passage.id for passage in Transcript(store.words, "t", 50).passages] == ["z", "y"]
+
+
 def test_of_ten_thousand_turns_the_last_are_read(tmp_path):
     with open_store(f"sqlite:///{tmp_path}/shop.db") as store:
         store.words.put(said(f"p{number:05d}", NOON + timedelta(seconds=number)) for number in range(10_000))
@@ -176,9 +188,7 @@ def test_every_sentence_can_be_said_in_both_languages():
     assert set(STATUS.values()) <= set(SENTENCES)
 
 
-def test_amounts_and_days():
-    assert money(1234.5, "USD") == "$1,234.50"
-    assert money(9, "SEK") == "9.00 SEK"
+def test_days():
     assert (day(NOON, "en"), day(NOON, "zh")) == ("1 May 2026", "2026年5月1日")
 
 

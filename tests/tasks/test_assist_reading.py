@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import pytest
 from hash_encoder import HashEncoder
 from hypothesis import given
@@ -11,12 +12,15 @@ from shopkeeper.models.cache import CachedEncoder
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import Encoders
 from shopkeeper.records import Item
+from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.tasks.assist.dates import dates
 from shopkeeper.tasks.assist.goods import Goods
 from shopkeeper.tasks.assist.mentions import mentions
+from shopkeeper.tasks.assist.naming import read_unnamed
 from shopkeeper.tasks.assist.reading import Understanding, clauses
+from shopkeeper.tasks.assist.recalling import RecallingEncoder
 from shopkeeper.tasks.assist.tone import feeling, sentiment, urgency
 
 TODAY = date(2026, 11, 26)  # a Thursday
@@ -200,3 +204,61 @@ def test_clauses_are_cut_where_something_new_is_said():
     assert clauses("我要退货，还有订单到哪了", "zh") == ["我要退货", "订单到哪了"]
     assert clauses("where is it", "en") == []
     assert len(clauses("one two three. " * 50, "en")) <= 4
+
+
+class Counting(HashEncoder):
+    """Remembers what it was asked to encode."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def encode(self, texts, side="passage", batch=64):
+        self.asked += [(side, text) for text in texts]
+        return super().encode(texts, side, batch)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["passage", "query"]), st.lists(st.sampled_from("abcdef"))), max_size=8))
+def test_a_recalling_encoder_says_what_the_encoder_says(calls):
+    inner = Counting()
+    recalling = RecallingEncoder(inner, 4)
+    for side, texts in calls:
+        assert np.array_equal(recalling.encode(texts, side), HashEncoder().encode(texts, side))
+
+
+def test_a_text_is_encoded_once_until_it_is_forgotten():
+    inner = Counting()
+    recalling = RecallingEncoder(inner, 4)
+    recalling.encode(["a", "b", "a"])
+    recalling.encode(["b", "a"])
+    recalling.encode(["a"], "query")
+    assert sorted(inner.asked) == [("passage", "a"), ("passage", "b"), ("query", "a")]
+    recalling.forget()
+    recalling.encode(["a"])
+    assert inner.asked.count(("passage", "a")) == 2
+
+
+def test_several_titles_in_one_text_are_found_whole(understanding):
+    text = "Is the blue garden chair cheaper than the acme wh-1000xm4 wireless headphones?"
+    assert set(understanding.titled(text)) == {"chair", "phones"}
+    assert understanding.titled("a garden chair") == []
+    assert understanding.titled("Unreleased hammock stand") == []
+    goods = Goods(ITEMS)
+    assert goods.titled("red garden chair") == ["chair-red"]
+    goods.drop("chair-red")
+    assert goods.titled("red garden chair") == []
+
+
+@given(st.text(max_size=60))
+def test_titles_agree_with_looking_at_every_item(text):
+    said = set(terms(text))
+    held = {item.id: set(terms(item.title)) for item in ITEMS if not item.hidden}
+    wanted = {name for name, own in held.items() if len(own) > 1 and len(own & said) >= 0.9 * len(own)}
+    assert set(Goods(ITEMS).titled(text)) == wanted
+
+
+def test_a_long_name_stands_aside(understanding):
+    text = "Where is order S10000001 with the red garden chair?"
+    read = read_unnamed(understanding, text, "en", (), ["S10000001"], TODAY)
+    assert {(one.kind, one.value) for one in read.mentions} >= {("order", "S10000001"), ("product", "chair-red")}
+    assert read.intents[0][0] == "track_order"

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Item, Passage, PassageKind
@@ -15,6 +18,7 @@ from shopkeeper.tasks.listen.alarms import Alarms
 from shopkeeper.tasks.listen.alerts import TASK, Alert, alert_of, answer, feedback, severity
 from shopkeeper.tasks.listen.counts import Series
 from shopkeeper.tasks.listen.reading import Concern, Reading
+from shopkeeper.tasks.listen.steps import Step, escalated, level_of, steps_of
 from shopkeeper.tasks.listen.summary import headline, summary
 from shopkeeper.tasks.listen.together import named_first, series_of
 
@@ -53,10 +57,10 @@ def ordinary() -> list[Reading]:
     return readings
 
 
-def storm(first: int = 100_000, count: int = 40, start: datetime = STORM, **more: object) -> list[Reading]:
-    return [
-        read(first + n, start + timedelta(seconds=40 * n), "late", -0.9, risk="delivery", **more) for n in range(count)
-    ]
+def storm(
+    first: int = 100_000, count: int = 40, start: datetime = STORM, risk: str = "delivery", **more: object
+) -> list[Reading]:
+    return [read(first + n, start + timedelta(seconds=40 * n), "late", -0.9, risk=risk, **more) for n in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +81,10 @@ def watch(store: SqlStore, readings: list[Reading], now: datetime, **options: ob
     )
 
 
-def raised(store: SqlStore, past: list[Reading]) -> tuple[Alarms, Alert]:
+def raised(store: SqlStore, past: list[Reading], **options: Any) -> tuple[Alarms, Alert]:
     alarms = watch(store, past, STORM)
     assert alarms.look(STORM) == []
-    readings = storm()
+    readings = storm(**options)
     store.words.put(post(100_000 + n, r.time, LATE[n % 3]) for n, r in enumerate(readings))
     store.readings.put(reading.document() for reading in readings)
     alarms.observe(readings, STORM + timedelta(minutes=30))
@@ -105,7 +109,7 @@ def test_a_storm_is_one_alert_that_says_what_it_is_about(store: SqlStore, past: 
     assert [question.subject for question in waiting] == [alert.id]
     (row,) = store.alerts.open()
     assert alert_of(row) == alert
-    assert row.body["delivered"] == {"webhook": {"state": "waiting"}}
+    assert steps_of(row) == (Step(alert.raised, alert.severity, {"webhook": {"state": "waiting"}}),)
 
 
 def test_it_is_told_once_prolonged_and_ends(store: SqlStore, past: list[Reading]):
@@ -119,6 +123,64 @@ def test_it_is_told_once_prolonged_and_ends(store: SqlStore, past: list[Reading]
     assert not longer.ended
     alarms.look(STORM + timedelta(days=3))
     assert alert_of(store.alerts.get([alert.id])[alert.id]).ended
+
+
+def worse(store: SqlStore) -> list[Reading]:
+    """The storm goes on: four hundred more posts, and people are hurt."""
+    start = STORM + timedelta(minutes=31)
+    more = [read(500_000 + n, start + timedelta(seconds=4 * n), "late", -0.9, risk="safety") for n in range(400)]
+    store.readings.put(reading.document() for reading in more)
+    return more
+
+
+def told(store: SqlStore, alert: Alert) -> tuple[Step, ...]:
+    return steps_of(store.alerts.get([alert.id])[alert.id])
+
+
+def test_what_becomes_graver_is_told_again(store: SqlStore, past: list[Reading]):
+    alarms, alert = raised(store, past, count=20, risk="price")
+    alarms.observe(worse(store), STORM + timedelta(hours=1))
+    assert alarms.look(STORM + timedelta(hours=1)) == [], "no new alert"
+    now = alert_of(store.alerts.get([alert.id])[alert.id])
+    assert (alert.level, now.level) == ("medium", "high")
+    first, second = told(store, alert)
+    assert first == Step(alert.raised, alert.severity, {"webhook": {"state": "waiting"}})
+    assert second == Step(STORM + timedelta(hours=1), now.severity, {"webhook": {"state": "waiting"}})
+    for hours in (1.1, 2, 9):
+        alarms.look(STORM + timedelta(hours=hours))
+    assert told(store, alert) == (first, second)
+    assert alert_of(store.alerts.get([alert.id])[alert.id]).severity >= now.severity, "as at its height"
+
+
+def test_a_watch_that_starts_anew_tells_no_step_twice(store: SqlStore, past: list[Reading]):
+    alarms, alert = raised(store, past, count=20, risk="price")
+    alarms.observe(worse(store), STORM + timedelta(hours=1))
+    alarms.look(STORM + timedelta(hours=1))
+    before = told(store, alert)
+    again = watch(store, past, STORM + timedelta(hours=1))
+    for minutes in (60, 62, 90):
+        assert again.look(STORM + timedelta(minutes=minutes)) == []
+    assert told(store, alert) == before
+    assert len(before) == 2
+
+
+def test_what_became_graver_while_nobody_watched_is_told_by_the_next_watch(store: SqlStore, past: list[Reading]):
+    _, alert = raised(store, past, count=20, risk="price")
+    worse(store)
+    again = watch(store, past, STORM + timedelta(hours=1))
+    assert again.look(STORM + timedelta(hours=1)) == []
+    assert [step.level for step in told(store, alert)] == ["medium", "high"]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_every_level_is_told_once_and_in_order(severities: list[float]):
+    steps: tuple[Step, ...] = ()
+    for number, severity_now in enumerate(severities):
+        steps = escalated(steps, severity_now, START + timedelta(hours=number), ("webhook",))
+    levels = [("low", "medium", "high").index(step.level) for step in steps]
+    assert levels == sorted(set(levels))
+    assert steps[0].severity == severities[0]
+    assert steps[-1].level == level_of(max(severities))
 
 
 def test_a_clock_that_goes_back_and_late_posts_raise_nothing_twice(store: SqlStore, past: list[Reading]):
@@ -143,9 +205,9 @@ def test_copies_count_little(store: SqlStore, past: list[Reading]):
     copies = [read(300_000 + n, STORM + timedelta(seconds=n), "late", -0.9, duplicate_of="p100000") for n in range(60)]
     alarms.observe(copies, STORM + timedelta(minutes=20))
     assert alarms.look(STORM + timedelta(minutes=30)) == []
-    seen, _ = alarms.hourly(Series("topic", "late", True), STORM, STORM + timedelta(hours=1))
+    (course,) = alarms.courses([Series("topic", "late", True)], STORM, STORM + timedelta(hours=1), 1)
     usual = sum(r.time >= STORM and r.time < STORM + timedelta(hours=1) and r.sentiment < -0.25 and r.topics == ("late",) for r in past if r.time < STORM)  # fmt: skip
-    assert seen[0] - usual == pytest.approx(1 + np.log(61), abs=0.01)
+    assert course.seen[0] - usual == pytest.approx(1 + np.log(61), abs=0.01)
 
 
 def test_mute_false_and_right(store: SqlStore, past: list[Reading]):

@@ -5,9 +5,12 @@ import hashlib
 import hmac
 import io
 import json
+import signal
 import socketserver
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email import message_from_string, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,8 +24,10 @@ from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.documents import Document
 from shopkeeper.tasks.listen.alerts import Alert
 from shopkeeper.tasks.listen.counts import Series
-from shopkeeper.tasks.listen.notice import Console, Mail, UndeliveredError, Webhook, channels_of, mail_of, printable
+from shopkeeper.tasks.listen.messages import Notice, mail_of, printable
+from shopkeeper.tasks.listen.notice import Console, Mail, UndeliveredError, Webhook, channels_of
 from shopkeeper.tasks.listen.outbox import ATTEMPTS, Outbox, retry
+from shopkeeper.tasks.listen.steps import Step, escalated, steps_of, with_steps
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 EVIL = "Sale\r\nBcc: everybody@example.com\r\n\r\n<script>\x1b[31m包裹"
@@ -119,19 +124,24 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
 
 
 def waiting(store: SqlStore, *channels: str, name: str = "a1") -> None:
-    body = {**alert(name).body(), "delivered": {channel: {"state": "waiting"} for channel in channels}}
-    store.alerts.put([Document(name, NOW, body, open=True)])
+    store.alerts.put([with_steps(Document(name, NOW, alert(name).body()), escalated((), 0.35, NOW, channels))])
 
 
-def state(store: SqlStore, channel: str = "webhook", name: str = "a1") -> dict[str, object]:
-    return store.alerts.get([name])[name].body["delivered"][channel]
+def graver(store: SqlStore, severity: float, *channels: str, name: str = "a1") -> None:
+    """The alert is to be told once more."""
+    store.alerts.amend(name, lambda row: with_steps(row, escalated(steps_of(row), severity, NOW, channels)))
+
+
+def state(store: SqlStore, channel: str = "webhook", name: str = "a1", place: int = 0) -> Mapping[str, object]:
+    return steps_of(store.alerts.get([name])[name])[place].delivered[channel]
 
 
 @pytest.mark.parametrize("key", ["plain secret", "whsec_" + base64.b64encode(b"sixteen bytes or").decode()])
 def test_the_receiver_can_tell_who_sent_it(receiver: Receiver, key: str):
-    Webhook(receiver.url, key, private=True).send(alert(), {"id": "a1", "posts": 40})
+    Webhook(receiver.url, key, private=True).send(Notice(alert()))
     headers, body = receiver.taken[0]
-    assert json.loads(body) == {"type": "opinion.alert", "data": {"id": "a1", "posts": 40}}
+    told = {"id": "a1", **alert().body(), "level": "high", "step": 0, "before": ""}
+    assert json.loads(body) == {"type": "opinion.alert", "data": told}
     secret = base64.b64decode(key[6:]) if key.startswith("whsec_") else key.encode()
     signed = b".".join([headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body])
     expected = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
@@ -141,9 +151,11 @@ def test_the_receiver_can_tell_who_sent_it(receiver: Receiver, key: str):
 
 def test_private_addresses_are_refused_unless_allowed(receiver: Receiver):
     with pytest.raises(UndeliveredError, match="not a public address"):
-        Webhook(receiver.url).send(alert(), {})
+        Webhook(receiver.url).send(Notice(alert()))
     with pytest.raises(UndeliveredError, match="not a public address"):
-        Webhook("https://inside.example", resolve=lambda host, port: ["93.184.216.34", "10.0.0.7"]).send(alert(), {})
+        Webhook("https://inside.example", resolve=lambda host, port: ["93.184.216.34", "10.0.0.7"]).send(
+            Notice(alert())
+        )
     assert not receiver.taken
 
 
@@ -151,7 +163,7 @@ def test_private_addresses_are_refused_unless_allowed(receiver: Receiver):
 def test_only_2xx_counts_and_redirects_are_not_followed(receiver: Receiver, status: int):
     receiver.answers = [status]
     with pytest.raises(UndeliveredError, match=str(status)):
-        Webhook(receiver.url, private=True).send(alert(), {})
+        Webhook(receiver.url, private=True).send(Notice(alert()))
     assert len(receiver.taken) == 1
 
 
@@ -200,6 +212,108 @@ def test_what_is_given_up_is_kept_and_can_be_tried_again(store: SqlStore, receiv
         retry(store, "nothing")
 
 
+def ids(receiver: Receiver) -> list[str]:
+    return [headers["webhook-id"] for headers, _ in receiver.taken]
+
+
+def data(receiver: Receiver) -> list[tuple[object, ...]]:
+    return [tuple(json.loads(body)["data"][key] for key in ("step", "level", "before")) for _, body in receiver.taken]
+
+
+def test_each_step_is_told_once_and_in_order(store: SqlStore, receiver: Receiver):
+    waiting(store, "webhook", "email")
+    graver(store, 0.7, "webhook", "email")
+    outbox = Outbox(store, [Webhook(receiver.url, private=True)])
+    assert outbox.deliver(NOW) == 2
+    assert ids(receiver) == ["a1", "a1-1"]
+    assert data(receiver) == [(0, "medium", ""), (1, "high", "medium")]
+    assert outbox.deliver(NOW + timedelta(days=1)) == 0
+    graver(store, 0.9, "webhook", "email")
+    assert outbox.deliver(NOW + timedelta(days=2)) == 0, "no higher level"
+    assert state(store, "email", place=1) == {"state": "waiting"}
+
+
+def test_a_later_step_waits_for_the_one_before(store: SqlStore, receiver: Receiver):
+    waiting(store, "webhook")
+    receiver.answers = [500]
+    outbox = Outbox(store, [Webhook(receiver.url, private=True)], seed=1)
+    assert outbox.deliver(NOW) == 0
+    graver(store, 0.7, "webhook")
+    assert outbox.deliver(NOW + timedelta(seconds=1)) == 0
+    assert ids(receiver) == ["a1"]
+    assert outbox.deliver(NOW + timedelta(minutes=1)) == 2
+    assert ids(receiver) == ["a1", "a1", "a1-1"]
+    assert not list(store.alerts.open())
+
+
+def test_a_step_that_is_given_up_holds_nothing_up(store: SqlStore, receiver: Receiver):
+    waiting(store, "webhook")
+    receiver.answers = [500] * ATTEMPTS
+    outbox = Outbox(store, [Webhook(receiver.url, private=True)], seed=2)
+    for hour in range(ATTEMPTS):
+        outbox.deliver(NOW + timedelta(hours=2 * hour))
+    graver(store, 0.7, "webhook")
+    assert outbox.deliver(NOW + timedelta(days=9)) == 1
+    assert retry(store, "a1") == 1
+    assert outbox.deliver(NOW + timedelta(days=9)) == 1
+    assert ids(receiver)[-2:] == ["a1-1", "a1"]
+
+
+def test_rows_of_older_versions_are_one_step(store: SqlStore, receiver: Receiver):
+    body = {**alert().body(), "delivered": {"webhook": {"state": "waiting"}}}
+    store.alerts.put([Document("a1", NOW, body, open=True)])
+    assert Outbox(store, [Webhook(receiver.url, private=True)]).deliver(NOW) == 1
+    row = store.alerts.get(["a1"])["a1"]
+    assert steps_of(row)[0].delivered["webhook"]["state"] == "done"
+    assert "delivered" not in row.body
+    assert not row.open
+
+
+KILLED = """
+import os, signal, sys
+sys.path[:0] = sys.argv[3:]
+from test_listen_notice import NOW, Webhook, Outbox, open_store
+class Cut(Webhook):
+    def send(self, notice):
+        super().send(notice)
+        if notice.place:
+            os.kill(os.getpid(), signal.SIGKILL)
+Outbox(open_store(sys.argv[1]), [Cut(sys.argv[2], private=True)]).deliver(NOW)
+"""
+
+
+def test_kill_9_between_sending_and_noting_sends_the_same_id_again(store: SqlStore, receiver: Receiver, tmp_path: Path):
+    waiting(store, "webhook")
+    graver(store, 0.7, "webhook")
+    here = Path(__file__).parent
+    arguments = [f"sqlite:///{tmp_path / 'shop.db'}", receiver.url, str(here), str(here.parent)]
+    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert Outbox(store, [Webhook(receiver.url, private=True)]).deliver(NOW) == 1
+    assert ids(receiver) == ["a1", "a1-1", "a1-1"], "told before, told but not noted, the same once more"
+    assert len(set(ids(receiver))) == 2
+    assert not list(store.alerts.open())
+
+
+def test_two_stores_that_change_a_row_lose_nothing_of_each_other(tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    with open_store(url) as one, open_store(url) as other:
+        waiting(one, *(f"c{number}" for number in range(40)))
+        writers = [
+            threading.Thread(target=note, args=(store, f"c{number}")) for number, store in enumerate([one, other] * 20)
+        ]
+        for thread in writers:
+            thread.start()
+        for thread in writers:
+            thread.join()
+        (step,) = steps_of(one.alerts.get(["a1"])["a1"])
+        assert {entry["state"] for entry in step.delivered.values()} == {"done"}
+
+
+def note(store: SqlStore, channel: str) -> None:
+    store.alerts.amend("a1", lambda row: with_steps(row, [steps_of(row)[0].told(channel, {"state": "done"})]))
+
+
 def test_a_clock_that_went_back_holds_nothing_up(store: SqlStore, receiver: Receiver):
     waiting(store, "webhook")
     receiver.answers = [500]
@@ -222,7 +336,7 @@ def test_it_delivers_by_itself(store: SqlStore, receiver: Receiver, monkeypatch:
 
 
 def test_a_mail_in_both_languages(post: socketserver.ThreadingTCPServer):
-    Mail(f"smtp://127.0.0.1:{post.server_address[1]}", ["ops@example.com", " boss@example.com"]).send(alert(), {})
+    Mail(f"smtp://127.0.0.1:{post.server_address[1]}", ["ops@example.com", " boss@example.com"]).send(Notice(alert()))
     message = message_from_string(post.mails[0], policy=policy.default)
     assert message["To"] == "ops@example.com, boss@example.com"
     assert message["Subject"] == "[high] More complaints"
@@ -230,12 +344,24 @@ def test_a_mail_in_both_languages(post: socketserver.ThreadingTCPServer):
     assert "a1" in message["Message-ID"]
 
 
+def test_a_later_mail_answers_the_first_and_says_what_changed():
+    steps = (Step(NOW, 0.35), Step(NOW, 0.7))
+    message = mail_of(Notice(alert(), 1, steps), "shop@example.com", ["ops@example.com"])
+    assert message["Subject"] == "[high, was medium] More complaints"
+    assert message["Message-ID"] == "<a1-1@example.com>"
+    assert message["In-Reply-To"] == "<a1@example.com>"
+    assert "[严重，原为值得关注] 投诉增多" in message.get_content()
+    out = io.StringIO()
+    Console(out, "zh").send(Notice(alert(), 1, steps))
+    assert out.getvalue().startswith("[严重，原为值得关注] 投诉增多\n")
+
+
 def test_what_posts_say_stays_out_of_headers_and_terminals():
-    message = mail_of(alert(text=EVIL), "shop@example.com", ["ops@example.com"])
+    message = mail_of(Notice(alert(text=EVIL)), "shop@example.com", ["ops@example.com"])
     assert message["Bcc"] is None
     assert message.as_string().count("Subject:") == 1
     out = io.StringIO()
-    Console(out).send(alert(text=EVIL), {})
+    Console(out).send(Notice(alert(text=EVIL)))
     assert "\x1b" not in out.getvalue()
     assert out.getvalue().count("\n") == 2
     assert printable(EVIL) == "Sale Bcc: everybody@example.com <script> [31m包裹"
@@ -244,11 +370,11 @@ def test_what_posts_say_stays_out_of_headers_and_terminals():
 def test_a_mail_that_does_not_arrive(post: socketserver.ThreadingTCPServer):
     port = post.server_address[1]
     with pytest.raises(UndeliveredError):
-        Mail(f"smtp://127.0.0.1:{port}", ["nobody@example.com"]).send(alert(), {})
+        Mail(f"smtp://127.0.0.1:{port}", ["nobody@example.com"]).send(Notice(alert()))
     with pytest.raises(UndeliveredError):
-        Mail(f"smtps://127.0.0.1:{port}", ["ops@example.com"]).send(alert(), {})
+        Mail(f"smtps://127.0.0.1:{port}", ["ops@example.com"]).send(Notice(alert()))
     with pytest.raises(UndeliveredError):
-        Mail("smtp://127.0.0.1:1", ["ops@example.com"]).send(alert(), {})
+        Mail("smtp://127.0.0.1:1", ["ops@example.com"]).send(Notice(alert()))
 
 
 @pytest.mark.parametrize(

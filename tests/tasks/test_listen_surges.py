@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from shopkeeper.tasks.listen.counts import DAY, QUARTER, Counts, Series
+from shopkeeper.tasks.listen.course import band
 from shopkeeper.tasks.listen.rhythm import dispersion, fit
 from shopkeeper.tasks.listen.surges import Surges
 from shopkeeper.tasks.listen.tails import Thresholds, _slow, common_factor, log_tail, scores
@@ -185,9 +186,9 @@ def test_after_a_surge_what_is_usual_is_what_it_was(quiet: np.ndarray):
     for slot in range(18 * DAY, 21 * DAY, 12):
         feed(surges, counts, slot, slot + 12)
         surges.look(moment(slot + 12))
-    seen, usual = surges.hourly(Series("topic", "2"), moment(18 * DAY), moment(20 * DAY))
-    assert seen.sum() == counts[2, 18 * DAY : 20 * DAY].sum()
-    assert usual.sum() == pytest.approx(rates(1, 20)[0, 18 * DAY :].sum(), rel=0.2)
+    (course,) = surges.courses([Series("topic", "2")], moment(18 * DAY), moment(20 * DAY), 1)
+    assert course.seen.sum() == counts[2, 18 * DAY : 20 * DAY].sum()
+    assert course.expected.sum() == pytest.approx(rates(1, 20)[0, 18 * DAY :].sum(), rel=0.2)
 
 
 def test_a_week_of_it_is_the_new_usual(quiet: np.ndarray):
@@ -304,3 +305,48 @@ def test_posts_without_any_series_are_no_trouble():
     surges = Surges()
     surges.add([moment(0)], [()], [1.0], moment(5 * DAY))
     assert surges.look(moment(5 * DAY)) == []
+
+
+def test_courses_hold_what_was_counted_and_what_was_to_be_expected(quiet: np.ndarray):
+    counts = quiet.copy()
+    counts[7, 19 * DAY : 19 * DAY + 8] += 15
+    surges = filled(counts[:, : 20 * DAY])
+    start, end = moment(18 * DAY), moment(20 * DAY)
+    (before,) = surges.courses([Series("topic", "7")], start, end, 6)
+    assert np.isnan(before.expected).all(), "nobody has looked yet"
+    surges.look(end)
+    names = [Series("topic", "7"), Series("topic", "3"), Series("brand", "unknown")]
+    for hours in (1, 6, 24):
+        storm, calm, unknown = surges.courses(names, start, end + timedelta(minutes=50), hours)
+        steps = counts[7, 18 * DAY : 20 * DAY].reshape(-1, 4 * hours).sum(1)
+        assert storm.seen == pytest.approx(steps)
+        assert np.all((storm.low <= storm.expected) & (storm.expected <= storm.high))
+        inside = (calm.seen >= calm.low) & (calm.seen <= calm.high)
+        assert inside.mean() >= 0.85
+        if hours < 24:
+            assert storm.seen[24 // hours] > storm.high[24 // hours]
+        assert not unknown.seen.any()
+    early = surges.courses(names, moment(-2 * DAY), moment(DAY), 24)[0]
+    assert np.isnan(early.expected[:2]).all()
+    assert early.expected[2] > 0
+    assert surges.courses(names, end, end, 1)[0].seen.size == 0
+    assert Surges().courses(names, start, end, 1)[0].seen.tolist() == [0.0] * 48
+
+
+def test_what_is_counted_most_comes_first(quiet: np.ndarray):
+    surges = filled(quiet[:, : 3 * DAY])
+    surges.add([moment(0)], [(Series("topic", "3", negative=True), Series("brand", "x"))], [900.0], moment(3 * DAY))
+    totals = quiet[:, DAY : 2 * DAY].sum(1)
+    found = surges.largest("topic", moment(DAY), moment(2 * DAY), 4)
+    assert [int(one.name) for one in found] == sorted(range(20), key=lambda row: (-totals[row], str(row)))[:4]
+    assert surges.largest("brand", moment(DAY), moment(2 * DAY), 4) == []
+    assert surges.largest("source", moment(0), moment(DAY), 4) == []
+
+
+@given(st.floats(0.05, 300), st.floats(0, 1.5))
+def test_the_band_holds_95_in_100(expected: float, spread: float):
+    low, high = (float(end[0]) for end in band(np.array([expected]), np.array([spread])))
+    size = 1 / max(spread, 1e-6)
+    chance = stats.nbinom(size, size / (size + expected))
+    assert chance.cdf(low - 1) <= 0.025 <= chance.cdf(low) + 1e-9
+    assert chance.cdf(high - 1) <= 0.975 <= chance.cdf(high) + 1e-9

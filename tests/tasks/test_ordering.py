@@ -10,6 +10,7 @@ from shopkeeper.ranking.blend import Blend, Part
 from shopkeeper.ranking.customer_features import NAMES
 from shopkeeper.ranking.ranker import Linear, Ranker
 from shopkeeper.records import EventKind, Item, Request
+from shopkeeper.retrieval.leading import shuffled
 from shopkeeper.tasks.recommend.ordering import ordered
 
 
@@ -127,3 +128,18 @@ def test_sources_that_come_too_late_are_left_out_of_the_answer(shop, caplog):
     assert {record.left_out for record in caplog.records} == {*behaviour.names[1:]}
     whole = ordered(behaviour, asked.person.history, asked.person.trail, shop.shelf, asked.mask[None])
     assert not np.array_equal(whole.scores, late.scores)
+
+
+@pytest.mark.parametrize("lifted", [False, True])
+def test_the_best_rows_are_those_of_all_scores_however_deep_one_looks(shop, lifted):
+    shop.post("kitchen-02")
+    width = len(shop.shelf)
+    asked = shop.task._asked(Request(session="fresh"), width)
+    pushes = np.linspace(-1, 1, width, dtype=np.float32)[None] if lifted else None
+    order = ordered(shop.task.behaviour, asked.person.history, asked.person.trail, shop.shelf, asked.mask[None], pushes)
+    places = shuffled(width)
+    whole = np.lexsort((places, -order.scores[0]))[: int(asked.mask.sum())]
+    for count in range(len(whole) + 1):
+        rows, scores = order.best(0, count, places)
+        assert rows.tolist() == whole[:count].tolist()
+        assert scores.tolist() == order.scores[0][rows].tolist()

@@ -200,3 +200,22 @@ def test_an_empty_shop_answers_nothing():
         assert answer.hits == ()
         assert answer.total == 0
         assert answer.facets == {}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request(query="frying pans", limit=5),
+        Request(query="rake under 10", limit=5, explain=True),
+        Request(limit=7, filters=Filters(price_max=9.0)),
+        Request(query="nothing like it", filters=Filters(brands=("no",))),
+    ],
+)
+def test_a_bare_answer_has_the_same_hits(task, request_):
+    whole, bare = task.answer(request_), task.answer(request_, bare=True)
+    assert (bare.hits, bare.total, bare.found) == (whole.hits, whole.total, whole.found)
+    assert not bare.marks
+    assert not bare.relaxations
+    again = task.answer(replace(request_, offset=1))
+    assert again.hits == whole.hits[1:] + again.hits[len(whole.hits) - 1 :]
+    assert dict(again.facets) == dict(whole.facets)

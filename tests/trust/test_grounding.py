@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shopkeeper.trust import grounding
 from shopkeeper.trust.facts import facts
 from shopkeeper.trust.folding import fold
-from shopkeeper.trust.grounding import claims, unsupported
+from shopkeeper.trust.grounding import claims, forget, unsupported
 
 POLICY = (
     "You have 30 days from delivery to return unused items; hygiene products must be sealed.",
@@ -183,3 +184,17 @@ def test_folding_keeps_track_of_places(text):
 def test_facts_do_not_overlap(piece, count):
     found = list(facts(piece * count))
     assert all(first.end <= second.start for first, second in itertools.pairwise(found))
+
+
+def test_memory_of_evidence_is_bounded_and_can_be_let_go():
+    long, short = "It costs $5. " * 1_000, "It costs $7."
+    assert unsupported("Only $5.", [long]) == ()
+    before = grounding._remembered.cache_info().currsize
+    assert unsupported("Only $5.", [long + "Yes."]) == ()
+    assert grounding._remembered.cache_info().currsize == before
+    assert unsupported("Only $7.", [short]) == ()
+    most = grounding._remembered.cache_info().maxsize
+    assert most is not None
+    assert most * grounding._LONGEST_REMEMBERED <= 2_100_000
+    forget()
+    assert grounding._remembered.cache_info().currsize == 0

@@ -2,7 +2,6 @@
 
 import base64
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,21 +128,13 @@ def test_places_refer_to_the_text_as_it_was_given():
     assert redacted(text) == "\u200b卡号：[card] 谢谢"
 
 
-class Wary:
-    """A scorer that finds every text abusive that holds a word."""
-
-    name = "wary"
-
-    def probabilities(self, texts_a, texts_b=None, batch=64):
-        score = self.score(texts_a)
-        return np.stack([1 - score, score], axis=1)
-
-    def score(self, texts_a, texts_b=None, batch=64):
-        return np.array([float("sneaky" in text) for text in texts_a], dtype=np.float32)
+def wary(text):
+    """Finds every text abusive that holds a word."""
+    return float("sneaky" in text)
 
 
 def test_a_learnt_classifier_finds_what_rules_do_not():
-    safe = Safety(Wary())
+    safe = Safety(wary)
     assert [danger.kind for danger in safe.inspect("a sneaky insult")] == ["abuse"]
     assert safe.inspect("a kind word") == ()
     assert Safety().inspect("a sneaky insult") == ()

@@ -58,6 +58,15 @@ def show(context: typer.Context, alert: Name) -> None:
         f"{document['posts']} posts, {document['weighed']:g} without copies, {document['expected']:g} expected; "
         f"chance {document['chance']}; {document['authors']} authors; severity {document['severity']:g}"
     )
+    told = [
+        (
+            step["time"][:16],
+            step["level"],
+            ", ".join(f"{name} {state['state']}" for name, state in step["delivered"].items()),
+        )
+        for step in document["steps"]
+    ]
+    output.table("Told", ["time", "level", "by"], told)
     output.table("Posts", ["post", "source", "text"], [(one.id, one.source, one.text[:200]) for one in passages])
     output.result({**document, "posts_shown": [{"id": one.id, "text": one.text} for one in passages]})
 

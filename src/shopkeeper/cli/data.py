@@ -1,4 +1,4 @@
-"""Commands that bring data in and out: init, import, export, erase."""
+"""Commands that bring data in and out: init, import, export."""
 
 from __future__ import annotations
 

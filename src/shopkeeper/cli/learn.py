@@ -181,7 +181,7 @@ def models(
 @app.command()
 def demo(
     context: typer.Context,
-    minutes: Annotated[float, typer.Option(help="Training budget of one recipe.", min=0.01)] = 2.0,
+    minutes: Annotated[float, typer.Option(help="Training budget of one recipe.", min=0.01)] = 1.0,
     serving: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve the storefront at the end.")] = True,
 ) -> None:
     """Open the practice shop, train on it, compare before and after, and serve it."""

@@ -44,7 +44,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "uplift": ("uplift",),
     "checks": ("guard",),
     "graph": ("graph",),
-    "profiles": ("profile", "segments"),
+    "profiles": ("profile", "segments", "customer"),
     "pictures": ("pictures", "look"),
     "mailing": ("mail",),
     "policy": ("policy",),

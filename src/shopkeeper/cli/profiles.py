@@ -1,15 +1,22 @@
-"""What the shop thinks of its customers: one profile, and the groups they fall into."""
+"""What the shop thinks of its customers and keeps about them: profiles, groups, all data of one, and erasing it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
 from shopkeeper.cli.main import Session, app
+from shopkeeper.errors import InputError
 from shopkeeper.serving.profile_schemas import profile_document, segment_document
+from shopkeeper.store.database import open_store
 from shopkeeper.tasks.profile.task import Profile
 from shopkeeper.tasks.shop import open_shop
+
+customer_app = typer.Typer(no_args_is_help=True, help="All that is kept about one customer: export it, erase it.")
+app.add_typer(customer_app, name="customer")
 
 
 @app.command()
@@ -47,6 +54,46 @@ def segments(
     rows = [(one.id, one.name.get(language, ""), f"{one.share:.0%}") for one in found]
     session.output.table("Segments", ("id", "name", "share"), rows)
     session.output.result([segment_document(one) for one in found])
+
+
+@customer_app.command()
+def export(
+    context: typer.Context,
+    customer: Annotated[str, typer.Argument(help="Customer id.")],
+    file: Annotated[Path, typer.Argument(help="JSON file to write; it must not exist yet.")],
+) -> None:
+    """Write everything kept about a customer to a file: record, events, texts, decisions, orders, waits."""
+    session: Session = context.obj
+    with open_store(session.settings.store_url) as store:
+        kept = store.export_customer(customer)
+    try:
+        with file.open("xb") as written:
+            written.write(orjson.dumps(kept, option=orjson.OPT_INDENT_2))
+    except OSError as error:
+        raise InputError(
+            f"The file cannot be written: {error.strerror}.", where=str(file), cure="Name a new file."
+        ) from error
+    counts = {name: len(rows) for name, rows in kept.items() if isinstance(rows, list)}
+    session.output.say(f"Wrote {file}: {', '.join(f'{count:,} {name}' for name, count in counts.items())}.")
+    session.output.result({"customer": customer, "file": str(file), **counts})
+
+
+@customer_app.command()
+def erase(
+    context: typer.Context,
+    customer: Annotated[str, typer.Argument(help="Customer id.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; it cannot be taken back.")] = False,
+) -> None:
+    """Delete everything kept about a customer. A server that runs forgets at once over DELETE /v1/customers/ID instead."""
+    session: Session = context.obj
+    if not yes:
+        typer.confirm(f"Erase everything about {customer}? It cannot be taken back.", abort=True, err=True)
+    with open_store(session.settings.store_url) as store:
+        count = store.erase(customer, actor="cli")
+    session.output.say(
+        f"Erased {count:,} rows of {customer}. A running server still has them in memory: start it anew."
+    )
+    session.output.result({"customer": customer, "erased": count})
 
 
 def _show(session: Session, found: Profile, language: str) -> None:

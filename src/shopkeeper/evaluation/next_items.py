@@ -135,7 +135,7 @@ def places_of(scores_of: Callable[[NDArray[np.int64]], Floats], split: Split, wi
     places = np.zeros(len(split.targets), dtype=np.float64)
     for block, entries in _blocks(split, width):
         part = split.take(block)
-        scores = scores_of(block)
+        scores = np.require(scores_of(block), requirements="W")  # some give read-only views
         owned = part.owned.tocoo()
         scores[owned.row, owned.col] = -np.inf
         own = scores[part.users, part.targets][:, None]

@@ -22,6 +22,8 @@ Policy = Callable[[Event], Sequence[Mapping[str, float]]]
 
 KINDS: Final = (EventKind.IMPRESSION, EventKind.CLICK, EventKind.VIEW, EventKind.CART, EventKind.PURCHASE)
 """Kinds of events to read; a view, a cart or a purchase that names an answer implies a click in it."""
+AD_KINDS: Final = (EventKind.AD_IMPRESSION, EventKind.AD_CLICK)
+"""The same for sponsored places, which share their request with the page they stand beside."""
 
 _MOST_PAGES = 200
 """A session with more is a program."""
@@ -39,7 +41,7 @@ class Page:
     clicked: set[str] = field(default_factory=set)
 
 
-def read_pages(events: Iterable[Event], surface: str = "") -> list[Page]:
+def read_pages(events: Iterable[Event], surface: str = "", *, ads: bool = False) -> list[Page]:
     """Impressions with their clicks.
 
     Impressions without a request id are left out, because no click can name them; so are a request's second showing of the
@@ -48,16 +50,18 @@ def read_pages(events: Iterable[Event], surface: str = "") -> list[Page]:
     Args:
         events: In any order.
         surface: Only impressions of this surface; all when empty.
+        ads: Sponsored places with the clicks on them, whether charged or not, in place of all others.
     """
+    kinds = AD_KINDS if ads else KINDS
     pages: dict[tuple[str, tuple[int, ...]], Page] = {}
     clicked: dict[str, set[str]] = defaultdict(set)
     for event in events:
-        if event.kind is EventKind.IMPRESSION and event.impression is not None:
+        if event.kind is kinds[0] and event.impression is not None:
             shown = event.impression
             if event.request and shown.items and surface in ("", shown.surface):
                 session = event.session or event.customer or event.request
                 pages.setdefault((event.request, shown.positions), Page(event, session))
-        elif event.kind in KINDS and event.request and event.item:
+        elif event.kind in kinds and event.request and event.item:
             clicked[event.request].add(event.item)
     count: dict[str, int] = defaultdict(int)
     for (request, _), page in pages.items():

@@ -72,19 +72,21 @@ def estimate(
     policy: Policy,
     *,
     surface: str = "",
+    ads: bool = False,
     least: float = offpolicy.LEAST,
     seed: int = 7,
 ) -> PolicyReport:
     """Clicks a page that a new policy would earn, or why the log cannot tell.
 
     Args:
-        events: The log, in any order; `KINDS` suffice.
+        events: The log, in any order; `KINDS`, or `AD_KINDS`, suffice.
         policy: The new policy.
         surface: Only impressions of this surface.
+        ads: Judge a policy of sponsored places.
         least: See `offpolicy.trustworthy`.
         seed: Of folds and bootstraps.
     """
-    pages = read_pages(events, surface)
+    pages = read_pages(events, surface, ads=ads)
     log = logged(pages, policy, seed=seed)
     verdict = offpolicy.trustworthy(log, least=least)
     names: dict[str, int] = {}

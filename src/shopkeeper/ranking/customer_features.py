@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from shopkeeper.ranking.pool import Pool
@@ -89,16 +88,18 @@ def customer_features(pool: Pool, judged: Judged, histories: Histories, shelf: S
     """
     n, most = pool.rows.shape
     nothing = np.zeros((n, most), dtype=np.float32)
-    said = {name: np.maximum(judged.scores.get(name, nothing), 0) for name in SOURCES}
-    ranks = {name: _rank(scores, pool.valid) for name, scores in said.items()}
+    said = np.stack([np.maximum(judged.scores.get(name, nothing), 0) for name in SOURCES])
+    ranks = _rank(np.concatenate([said, judged.blend[None]]), pool.valid)
+    shares = _share(said, pool.valid)
+    among_best = ranks[: len(SOURCES)] >= 1 / np.log2(2 + _FEW)
     columns: dict[str, NDArray[np.floating]] = {
-        **said,
-        **{f"{name}_share": _share(scores, pool.valid) for name, scores in said.items()},
-        **{f"{name}_rank": ranks[name] for name in SOURCES},
+        **dict(zip(SOURCES, said, strict=True)),
+        **{f"{name}_share": share for name, share in zip(SOURCES, shares, strict=True)},
+        **{f"{name}_rank": rank for name, rank in zip(SOURCES, ranks[: len(SOURCES)], strict=True)},
         **{f"{name}_latest": judged.latest.get(name, nothing) for name in LATEST},
         "blend": judged.blend,
-        "blend_rank": _rank(judged.blend, pool.valid),
-        "agreeing": sum((ranks[name] >= 1 / np.log2(2 + _FEW) for name in SOURCES), nothing) / len(SOURCES),
+        "blend_rank": ranks[len(SOURCES)],
+        "agreeing": np.count_nonzero(among_best, axis=0) / len(SOURCES),
         "evidence": np.log1p(judged.evidence),
         "known": np.broadcast_to(np.log1p(judged.known), (n, most)),
         **_of_catalogue(pool, histories, shelf),
@@ -110,32 +111,40 @@ def _of_catalogue(pool: Pool, histories: Histories, shelf: Shelf) -> dict[str, F
     weights = np.maximum(histories.faded(_FADE), 0)
     users, rows = histories.users, histories.rows
     brand, category = shelf.brand_codes, shelf.category_codes
-    price = np.log(np.maximum(shelf.prices, np.float32(0.01)))
-    paid = price[rows]
+    paid = _log_price(shelf.prices[rows])
     told = np.isfinite(paid) * weights
     total = np.bincount(users, told, minlength=len(histories))
     mean = np.bincount(users, told * np.nan_to_num(paid), minlength=len(histories)) / np.maximum(total, 1e-9)
-    gap = pool.per(price) - np.where(total > 0, mean, np.nan)[:, None]
+    gap = _log_price(pool.per(shelf.prices)) - np.where(total > 0, mean, np.nan)[:, None]
     newest = np.full(len(histories), -1, dtype=np.int64)
     some = histories.lengths > 0
     newest[some] = category[rows[histories.indptr[1:][some] - 1]]
     own = pool.per(category)
     return {
-        "brand_share": _held(brand, users, rows, weights, pool),
-        "category_share": _held(category, users, rows, weights, pool),
+        "brand_share": _held(brand, len(shelf.brands.values), users, rows, weights, pool),
+        "category_share": _held(category, len(shelf.categories.values), users, rows, weights, pool),
         "category_latest": ((own == newest[:, None]) & (own > 0)).astype(np.float32),
         "price_gap": np.nan_to_num(np.abs(gap)).astype(np.float32),
         "dearer": np.nan_to_num(gap).astype(np.float32),
     }
 
 
+def _log_price(prices: Floats) -> Floats:
+    found: Floats = np.log(np.maximum(prices, np.float32(0.01)))
+    return found
+
+
 def _held(
-    codes: NDArray[np.int32], users: NDArray[np.int64], rows: NDArray[np.int64], weights: Floats, pool: Pool
+    codes: NDArray[np.int32],
+    count: int,
+    users: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    weights: Floats,
+    pool: Pool,
 ) -> Floats:
     """Share of each history that has the code of each candidate; the unknown code counts as none."""
     n = len(pool)
-    shape = (n, int(codes.max(initial=0)) + 1)
-    mix = sp.csr_array((weights, (users, codes[rows])), shape=shape).toarray()
+    mix = np.bincount(users * count + codes[rows], weights, minlength=n * count).reshape(n, count)
     mix[:, 0] = 0
     total = np.bincount(users, weights, minlength=n)
     held = np.take_along_axis(mix, pool.per(codes).astype(np.int64), axis=1)
@@ -143,18 +152,25 @@ def _held(
 
 
 def _share(scores: Floats, valid: NDArray[np.bool_]) -> Floats:
-    best = np.where(valid, scores, 0).max(axis=1, keepdims=True)
+    """Scores, float32 (..., n, most), over the best among the candidates of each user."""
+    best = np.where(valid, scores, 0).max(axis=-1, keepdims=True)
     return np.asarray(scores / np.maximum(best, 1e-9), dtype=np.float32)
 
 
 def _rank(scores: Floats, valid: NDArray[np.bool_]) -> Floats:
-    """1 / log2(1 + rank) among the candidates of each user, equal ones sharing the best; 0 where nothing is said."""
+    """1 / log2(1 + rank) among the candidates of each user, equal ones sharing the best; 0 where nothing is said.
+
+    Args:
+        scores: float32 (..., n, most).
+        valid: bool (n, most).
+    """
     standing = np.where(valid, scores, -np.inf)
-    order = np.argsort(-standing, axis=1)
-    sorted_ = np.take_along_axis(standing, order, axis=1)
+    order = np.argsort(-standing, axis=-1)
+    sorted_ = np.take_along_axis(standing, order, axis=-1)
     new = np.ones(scores.shape, dtype=np.bool_)
-    new[:, 1:] = sorted_[:, 1:] != sorted_[:, :-1]
-    place = np.maximum.accumulate(np.where(new, np.arange(scores.shape[1]), 0), axis=1)
+    new[..., 1:] = sorted_[..., 1:] != sorted_[..., :-1]
+    steps = np.arange(scores.shape[-1])
+    place = np.maximum.accumulate(np.where(new, steps, 0), axis=-1)
     rank = np.empty(scores.shape, dtype=np.float32)
-    np.put_along_axis(rank, order, (1 / np.log2(2 + place)).astype(np.float32), axis=1)
-    return np.where(scores > 0, rank, 0).astype(np.float32)
+    np.put_along_axis(rank, order, (1 / np.log2(2 + steps)).astype(np.float32)[place], axis=-1)
+    return np.where(scores > 0, rank, np.float32(0))

@@ -103,7 +103,9 @@ class Known:
         """float32 (n,) by name of `KNOWN`, for the rows of living items; what is not known is left out."""
         found: dict[str, Floats] = {}
         if self.popularity is not None:
-            found["popularity"] = np.append(self.popularity, np.float32(0))[np.minimum(rows, len(self.popularity))]
+            found["popularity"] = np.zeros(len(rows), dtype=np.float32)
+            counted = rows < len(self.popularity)
+            found["popularity"][counted] = self.popularity[rows[counted]]
         if self.clicks is not None:
             items = shelf.items
             rates = self.clicks.rates(query, [item.id if (item := items[row]) else "" for row in rows.tolist()])
@@ -149,7 +151,7 @@ def features(index: HybridIndex, shelf: Shelf, asked: Asked, found: Found) -> Fl
         "first_place": _first_place(matches["title"], n),
         "last_in_title": held["title"][:, -1],
         "rarest_in_title": held["title"][:, int(mass.argmax())],
-        "named": index.lexical.closing(asked.query, rows),
+        "named": index.lexical.closing(matches["title"], len(wanted) - 1, rows),
         "words_rank": _rank(found.bm25),
         "meaning_rank": _rank(found.cosine),
         "number": _share(held["text"], _numbered(wanted)),

@@ -9,7 +9,7 @@ seen at that moment. An item of which little is known has the rates of its categ
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -67,6 +67,11 @@ class Known(NamedTuple):
     price: Floats
 
 
+def everybody(_: str) -> float:
+    """Trust in a customer where all count fully: 1."""
+    return 1.0
+
+
 class ItemRecord:
     """Counts by row of a shelf, kept up to date event by event by one writer.
 
@@ -75,13 +80,21 @@ class ItemRecord:
         examined: By `place_key`, how often each place is looked at, float (places,), in (0, 1]; lower places count as the
             last; under ``""`` for all others. What is not there falls like 1 / log2(1 + place).
         pages: How many pages, and clicks, are remembered for what may still come of them.
+        trust: How far the stars of a customer count, and what else speaks for an item's popularity, in [0, 1].
     """
 
-    def __init__(self, shelf: Shelf, examined: Mapping[str, Floats] | None = None, *, pages: int = 50_000) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        examined: Mapping[str, Floats] | None = None,
+        *,
+        pages: int = 50_000,
+        trust: Callable[[str], float] = everybody,
+    ) -> None:
         self.examined = dict(examined or {})
         self.latest = 0.0
         """Seconds since 1970 of the newest event."""
-        self._shelf = shelf
+        self._shelf, self._trust = shelf, trust
         self._most = pages
         self._pages: OrderedDict[tuple[bool, str], set[str]] = OrderedDict()  # what was not clicked yet
         self._clicked: OrderedDict[tuple[str, str], float] = OrderedDict()
@@ -114,14 +127,15 @@ class ItemRecord:
             if row is None or row >= len(self._counts):
                 continue
             if event.kind is EventKind.REVIEW and event.value is not None:
-                self._stars[row] += (event.value, 1.0)
-                self._rated += (event.value, 1.0)
+                weight = self._trust(event.customer)
+                self._stars[row] += (weight * event.value, weight)
+                self._rated += (weight * event.value, weight)
             elif event.kind in REACTED:
                 self._react(event, row)
             if (strength := STRENGTH.get(event.kind, 0.0)) > 0:
                 at = event.time.timestamp()
                 faded = 0.5 ** (max(at - self._touched[row], 0.0) / _HALF_LIFE)
-                self._popular[row] = self._popular[row] * faded + strength
+                self._popular[row] = self._popular[row] * faded + strength * self._trust(event.customer)
                 self._touched[row] = max(at, self._touched[row])
 
     def at(self, rows: Rows, time: float = 0.0) -> Known:
@@ -166,7 +180,13 @@ class ItemRecord:
         return arrays, {"items": [ids[row] for row in told.tolist()], "latest": self.latest}
 
     @classmethod
-    def load(cls, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any], shelf: Shelf) -> ItemRecord:
+    def load(
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        values: Mapping[str, Any],
+        shelf: Shelf,
+        trust: Callable[[str], float] = everybody,
+    ) -> ItemRecord:
         """Read what `save` wrote; items that are no longer on the shelf are left out.
 
         Raises:
@@ -175,7 +195,7 @@ class ItemRecord:
         examined = {
             key.removeprefix("examined."): curve for key, curve in arrays.items() if key.startswith("examined.")
         }
-        record = cls(shelf, examined)
+        record = cls(shelf, examined, trust=trust)
         try:
             found = [(place, row) for place, item in enumerate(values["items"]) if (row := shelf.row(item)) is not None]
             places, rows = (np.array([pair[end] for pair in found], dtype=np.int64) for end in (0, 1))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.retrieval.histories import Floats
+from shopkeeper.retrieval.leading import best_allowed, shuffled
 from shopkeeper.retrieval.shelf import Mask, Rows
 
 EACH = 100
@@ -52,13 +53,11 @@ def pooled(scores: Mapping[str, Floats], allowed: Mask, each: int = EACH) -> Poo
         each: How many each source names.
     """
     users, width = next(iter(scores.values())).shape
-    count = min(each, width)
     chosen = np.zeros((users, width), dtype=np.bool_)
-    people = np.arange(users)[:, None]
+    places, open_ = shuffled(width), np.broadcast_to(allowed, (users, width))
     for dense in scores.values():
-        open_ = np.where(allowed, dense, np.float32(0))
-        best = np.argpartition(-open_, count - 1, axis=1)[:, :count] if count < width else np.arange(width)[None]
-        chosen[people, best] |= np.take_along_axis(open_, np.broadcast_to(best, (users, count)), axis=1) > 0
+        for user in range(users):
+            chosen[user, best_allowed(dense[user], open_[user], each, places, above=0.0)] = True
     most = max(int(chosen.sum(axis=1).max(initial=0)), 1)
     if users == 1:
         rows = np.flatnonzero(chosen[0])

@@ -25,6 +25,7 @@ from shopkeeper.models.cross_scorer import CrossScorer
 from shopkeeper.models.text import Floats
 from shopkeeper.ranking.ads.features import NAMES
 from shopkeeper.ranking.ads.model import TARGETS, Mix
+from shopkeeper.ranking.item_record import everybody
 from shopkeeper.recipes.ad_learning import Judged, learn
 from shopkeeper.recipes.ad_lessons import MOST_PAGES, Lessons, gather_lessons
 from shopkeeper.recipes.ad_periods import Examples, Period, examples
@@ -56,6 +57,7 @@ def train_ad_clicks(
     most: int = MOST_PAGES,
     options: CrossOptions | None = None,
     hooks: Sequence[Hook] = (),
+    trust: Callable[[str], float] = everybody,
 ) -> Bundle:
     """Learn all this and save it as a bundle of task ``ads``, for `tasks.advertise.chances.AdChances`.
 
@@ -70,6 +72,7 @@ def train_ad_clicks(
         most: Pages to learn from and to be examined on, at most.
         options: What may be varied of DCN-v2.
         hooks: What else happens in its loop.
+        trust: How far the stars of a customer count, in [0, 1].
 
     Raises:
         TrainingError: There are too few impressions or clicks.
@@ -78,7 +81,7 @@ def train_ad_clicks(
     set_threads(settings.compute)
     index = VectorIndex(vectors.shape[1])
     index.upsert(np.arange(len(vectors), dtype=np.int64), vectors)
-    lessons = gather_lessons(store, shelf, index, encode, most=most, seed=seed)
+    lessons = gather_lessons(store, shelf, index, encode, most=most, seed=seed, trust=trust)
     budget = settings.train.minutes if minutes is None else minutes
     learnt = learn(
         lessons.train,

@@ -21,7 +21,7 @@ from shopkeeper.models.text import Floats
 from shopkeeper.progress import track
 from shopkeeper.ranking.ads.features import BLOCKS, NAMES, RECENT, Moment, ad_features, ad_vectors, taste_of
 from shopkeeper.ranking.examination import comparable_clicks, examination
-from shopkeeper.ranking.item_record import REACTED, SHOWN, WINDOW, ItemRecord, place_key
+from shopkeeper.ranking.item_record import REACTED, SHOWN, WINDOW, ItemRecord, everybody, place_key
 from shopkeeper.ranking.shown import Showing, columns, query_key
 from shopkeeper.recipes.ad_periods import Period
 from shopkeeper.records import Event, EventKind
@@ -64,6 +64,7 @@ def gather_lessons(
     *,
     most: int = MOST_PAGES,
     seed: int = 0,
+    trust: Callable[[str], float] = everybody,
 ) -> Lessons:
     """Replay the log.
 
@@ -76,6 +77,7 @@ def gather_lessons(
         encode: Queries to unit vectors, float32 (n, d).
         most: Pages at most.
         seed: Which pages are drawn.
+        trust: How far the stars of a customer count, in [0, 1]; see `ItemRecord`.
 
     Raises:
         TrainingError: A period has no clicks, or nothing that was not clicked.
@@ -86,7 +88,7 @@ def gather_lessons(
     split = by_time([page.time.timestamp() for page in pages], valid=_VALID, test=_TEST)
     outcomes = _Outcomes(log)
     examined = _examined([pages[n] for n in [*split.train, *split.valid]], outcomes)
-    record = ItemRecord(shelf, examined)
+    record = ItemRecord(shelf, examined, trust=trust)
     seen = _replay(log, {page.id for page in pages}, store, shelf, vectors, encode, record)
     ends = (split.valid_from, split.test_from, np.inf)
     periods = [

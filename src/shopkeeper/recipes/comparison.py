@@ -27,6 +27,7 @@ from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
+from shopkeeper.tasks.floor import open_looks
 from shopkeeper.tasks.recommend.behaviour import fit, learnt_from
 from shopkeeper.tasks.recommend.knowledge import knowledge_from
 
@@ -134,7 +135,10 @@ def _recommend(
     live, learnt = registry.live("relevance"), registry.live("recommend")
     name = encoder_name(settings.models, shelf.spoken)
     encoder = encoders(settings, live, name).passage
-    vectors = encoder.encode([shelf.item(row).passage for row in range(len(shelf))])
+    items = [shelf.item(row) for row in range(len(shelf))]
+    vectors = encoder.encode([item.passage for item in items])
+    if (looks := open_looks(settings, registry.live("pictures"), items)) is not None:
+        vectors = looks.upsert(np.arange(len(shelf)), items, vectors)
     parameters, sequence, ranker = learnt_from(learnt, shelf, vectors)
     knowledge = knowledge_from(settings, store, shelf, parameters.ways)
     behaviour = replace(

@@ -54,6 +54,7 @@ from shopkeeper.store.until import Until
 from shopkeeper.tasks.assist.reading import INTENT
 from shopkeeper.tasks.floor import open_looks
 from shopkeeper.tasks.guard import visitor_check
+from shopkeeper.tasks.guard.trusting import Trust
 from shopkeeper.tasks.listen.models import TASKS as EAR
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.hooks import Hook
@@ -61,6 +62,7 @@ from shopkeeper.training.runs import only_one, open_run
 from shopkeeper.training.tracking import trackers
 
 TASKS = (
+    "reviewer",
     "relevance",
     "pictures",
     "search",
@@ -69,7 +71,6 @@ TASKS = (
     "profile",
     "ads",
     "fraud",
-    "reviewer",
     INTENT,
     REPLIES,
 )
@@ -296,6 +297,7 @@ class _Lesson:
                 vectors,
                 self.settings,
                 folder,
+                trust=self._trust().weight,
                 **how,
             )
         if task == "fraud":
@@ -306,8 +308,12 @@ class _Lesson:
         looks = open_looks(self.settings, self.registry.live("pictures"), items)
         told = vectors if looks is None else looks.upsert(np.arange(len(shelf)), items, vectors)
         if task == "search":
-            return train_search(self.past, found.query, shelf, vectors, self.settings, folder, looks=looks)
-        return train_behaviour(self.past, told, shelf, self.settings, folder)
+            return train_search(self._trust().store, found.query, shelf, vectors, self.settings, folder, looks=looks)
+        return train_behaviour(self._trust().store, told, shelf, self.settings, folder)
+
+    def _trust(self) -> Trust:
+        """In the customers of the past, as the live bundle of raters judges them."""
+        return Trust(self.past, self.registry.live("reviewer"), self.settings.compute.seed)
 
     def _live(self, task: str) -> str:
         return self.registry.live_version(task) or ""

@@ -50,6 +50,10 @@ from shopkeeper.training.hooks import Hook
 from shopkeeper.training.loop import FitReport
 from shopkeeper.training.texts import tokenise_pairs
 
+_A_MINUTE = 4_000
+"""Moments that two cores read in a minute; what comes beyond a budget would be encoded and never learnt from."""
+_LEAST = 1_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseOptions:
@@ -64,7 +68,7 @@ class PurchaseOptions:
         tokens: Tokens that customer and item together are cut to.
         patience: Validations without improvement before training stops; there is one an epoch.
         window: Days within which a purchase counts.
-        most: Moments of training, validation and test at most.
+        most: Moments of training, validation and test at most; of training no more than a short budget has time to read.
         tuned: Which of these a search chose.
     """
 
@@ -115,7 +119,9 @@ def train_purchase(
     options = options or PurchaseOptions()
     seed = settings.compute.seed if seed is None else seed
     set_threads(settings.compute)
-    periods = gather_periods(store, np.random.default_rng(seed), window=options.window, most=options.most, seen=seen)
+    budget = settings.train.minutes if minutes is None else minutes
+    most = (min(options.most[0], max(_LEAST, round(_A_MINUTE * budget))), *options.most[1:])
+    periods = gather_periods(store, np.random.default_rng(seed), window=options.window, most=most, seen=seen)
     languages = (item.language for item in store.catalogue.scan())
     base = base or load_backbone(encoder_name(settings.models, languages), settings)
     base.max_length = min(base.max_length, options.tokens)
@@ -123,7 +129,6 @@ def train_purchase(
     classifier = new_classifier(base, method, seed).to(pick_device(settings.compute))
     straighten(classifier, periods.valid)
     before = probabilities(classifier, periods.test)
-    budget = settings.train.minutes if minutes is None else minutes
     report = teach_buyers(classifier, periods, method, minutes=budget, seed=seed, hooks=hooks, checkpoint=checkpoint)
     learnt = trainable_share(classifier)
     straighten(classifier, periods.valid)

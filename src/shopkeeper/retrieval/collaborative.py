@@ -35,11 +35,17 @@ class Neighbours:
 
     def between(self, history: Rows, items: Rows) -> Floats:
         """The matrix at (history, items), 0 for rows that came after fitting: float32 (h, k)."""
-        fitted = self.matrix.shape[0]
         out = np.zeros((len(history), len(items)), dtype=np.float32)
-        old, known = np.flatnonzero(history < fitted), np.flatnonzero(items < fitted)
-        if len(old) and len(known):
-            out[np.ix_(old, known)] = self.matrix[history[old]][:, items[known]].toarray()
+        if not len(items):
+            return out
+        old = np.flatnonzero(history < self.matrix.shape[0])
+        wanted, place = np.unique(items, return_inverse=True)
+        own = self.matrix[history[old]]
+        at = np.minimum(np.searchsorted(wanted, own.indices), len(wanted) - 1)
+        hit = wanted[at] == own.indices
+        found = np.zeros((len(old), len(wanted)), dtype=np.float32)
+        found[np.repeat(np.arange(len(old)), np.diff(own.indptr))[hit], at[hit]] = own.data[hit]
+        out[old] = found[:, place]
         return out
 
 

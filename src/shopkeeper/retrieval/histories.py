@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from shopkeeper.records import EventKind
 from shopkeeper.retrieval.shelf import Rows, Shelf
+from shopkeeper.store.trusted import TRUST
 
 Floats = NDArray[np.float32]
 Matrix = sp.csr_array
@@ -188,17 +189,19 @@ def read(frame: pl.DataFrame, shelf: Shelf) -> tuple[Histories, list[str]]:
     """Fold a frame of events (see `EventLog.frame`) into histories.
 
     Whoever has no customer id is told apart by session. Events without a known item, or that say nothing about taste,
-    are left out.
+    are left out. Where the frame says how far customers are trusted (`store.trusted.TRUST`), all strengths of each are
+    multiplied with it.
 
     Returns:
         The histories, and the user of each: a customer id, or a session id behind ``session:``.
     """
     said = frame.filter(pl.col("kind").is_in(list(_BY_NAME)) & (pl.col("item") != ""))
     who = pl.when(pl.col("customer") != "").then(pl.col("customer")).otherwise("session:" + pl.col("session"))
+    trust = pl.col(TRUST).cast(pl.Float32) if TRUST in frame.columns else pl.lit(1.0, dtype=pl.Float32)
     said = said.select(
         who.alias("user"),
         pl.col("item"),
-        pl.col("kind").replace_strict(_BY_NAME, return_dtype=pl.Float32).alias("strength"),
+        (pl.col("kind").replace_strict(_BY_NAME, return_dtype=pl.Float32) * trust).alias("strength"),
         (pl.col("time").dt.epoch("us") / 1e6).alias("time"),
     )
     items = said["item"].unique().to_list()

@@ -183,10 +183,15 @@ class LexicalIndex:
         wanted = query_terms(query)
         return {name: counts.matches(wanted, rows) for name, counts in self._counts.items()}
 
-    def closing(self, query: str, rows: Rows) -> Mask:
-        """Bool (n,): in which titles the query's last term stands, and no plain word right behind it."""
-        wanted = query_terms(query)
-        return self._counts["title"].closing(wanted[-1], rows) if wanted else np.zeros(len(rows), dtype=np.bool_)
+    def closing(self, title: Matches, term: int, rows: Rows) -> Mask:
+        """Bool (n,): in which titles a term stands, and no plain word right behind it.
+
+        Args:
+            title: Where the terms of a query stand in the titles of `rows`, see `matches`.
+            term: Place of the term among them; -1 for none.
+            rows: int64 (n,).
+        """
+        return self._counts["title"].closing(title, term, rows)
 
     def idf(self, query: str) -> dict[str, float]:
         """Inverse document frequency of the terms of a query that occur in ``text``."""

@@ -161,7 +161,8 @@ class NextItems:
             float32 (n, width) in [-1, 1]; -1 where nothing is known of an item, 0 for a trail that says nothing.
         """
         table, known = self._table[:width], self._known[:width]
-        out = np.full((len(trails), width), _UNKNOWN, dtype=np.float32)
+        out = np.empty((len(trails), width), dtype=np.float32)
+        out[:, len(table) :] = _UNKNOWN
         np.matmul(self.states(trails), table.T, out=out[:, : len(table)])
         out[:, np.flatnonzero(~known)] = _UNKNOWN
         return out

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.errors import InputError
-from shopkeeper.retrieval.histories import Floats, Histories, Matrix
+from shopkeeper.retrieval.histories import Floats, Histories, Matrix, widen
 from shopkeeper.retrieval.shelf import Rows
 
 DAY = 86_400.0
@@ -32,10 +32,8 @@ class Standing:
         self.values = values
 
     def scores(self, weights: Matrix) -> Floats:
-        """The standing of every item, once a user: float32 (users, rows). Rows that came later score 0."""
-        users, width = weights.shape
-        padded = np.pad(self.values, (0, max(0, width - len(self.values))))[:width]
-        return np.tile(padded, (users, 1))
+        """The standing of every item, once a user: float32 (users, rows), read-only. Rows that came later score 0."""
+        return np.broadcast_to(widen(self.values[None], weights.shape[1]), weights.shape)
 
     def between(self, history: Rows, items: Rows) -> Floats:
         """Zeros (h, k): no history carries these scores."""

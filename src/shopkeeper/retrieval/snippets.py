@@ -90,9 +90,7 @@ def _of_passage(passage: Passage) -> Iterator[Snippet]:
     source = {PassageKind.FAQ: FAQ, PassageKind.POLICY: POLICY, PassageKind.REVIEW: REVIEW}[passage.kind]
     spoken = passage.language[:2] or language_of(passage.title + passage.text)
     for text in pieces(passage.text):
-        asked = {FAQ: passage.title or text, POLICY: f"{passage.title}. {text}" if passage.title else text}.get(
-            source, text
-        )
+        asked = text if source == REVIEW else passage.title or text
         yield Snippet(source, asked, text, passage.item, passage, spoken)
 
 

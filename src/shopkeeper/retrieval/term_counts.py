@@ -124,16 +124,23 @@ class TermCounts:
         part = weight[term] * count * (K1 + 1) / (count + K1 * (1 - B + B * long))
         return Matches(row, term, hit - first[owner], part.astype(np.float32), distinct)
 
-    def closing(self, term: str, rows: Rows) -> NDArray[np.bool_]:
-        """Bool (n,): which rows hold `term` with nothing behind it but a term with digits."""
-        found = self.matches([term], rows)
+    def closing(self, found: Matches, term: int, rows: Rows) -> NDArray[np.bool_]:
+        """Bool (n,): which rows hold a term with nothing behind it but a term with digits.
+
+        Args:
+            found: What `matches` found in `rows`.
+            term: Place of the term among those that were asked about.
+            rows: int64 (n,).
+        """
         out = np.zeros(len(rows), dtype=np.bool_)
-        if not len(found.row):
+        of_term = np.flatnonzero(found.term == term)
+        if not len(of_term):
             return out
-        last = found.place + 1 >= found.distinct[found.row]
-        after = self._start[rows[found.row]] + np.minimum(found.place + 1, found.distinct[found.row] - 1)
+        row, place = found.row[of_term], found.place[of_term]
+        last = place + 1 >= found.distinct[row]
+        after = self._start[rows[row]] + np.minimum(place + 1, found.distinct[row] - 1)
         after = np.minimum(after, len(self._terms) - 1)  # a row may have been replaced since it was matched
-        out[found.row] = last | ~self._plain[self._terms[after]]
+        out[row] = last | ~self._plain[self._terms[after]]
         return out
 
     def scores(self, terms: Sequence[str], rows: Rows) -> Scores:

@@ -97,16 +97,16 @@ class WordNeighbours:
     def scores(self, weights: Matrix) -> Floats:
         """Cosine of every item with the weighted words of the history, itself left out: float32 (users, rows)."""
         words, width = self._words, weights.shape[1]
-        used = np.unique(weights.indices).astype(np.int64)
-        vectors = words.rows(used)
-        profile = sp.csr_array(weights[:, used] @ vectors)
+        used, place = np.unique(weights.indices, return_inverse=True)
+        vectors = words.rows(used.astype(np.int64))
+        of_used = sp.csr_array((weights.data, place, weights.indptr), shape=(weights.shape[0], len(used)))
+        profile = sp.csr_array(of_used @ vectors)
         dense = widen(product(profile, words.columns), width)
         inside = words.changed < width
         if inside.any():
             dense[:, words.changed[inside]] = (profile @ words.extra[inside].T).toarray()
-        squares = np.asarray(vectors.multiply(vectors).sum(axis=1), dtype=np.float32).ravel()
-        own = weights.tocoo()
-        np.subtract.at(dense, (own.row, own.col), own.data * squares[np.searchsorted(used, own.col)])
+        squares = np.bincount(_lines(vectors), np.square(vectors.data), minlength=len(used)).astype(np.float32)
+        np.subtract.at(dense, (_lines(weights), weights.indices), weights.data * squares[place])
         return dense
 
     def between(self, history: Rows, items: Rows) -> Floats:
@@ -167,10 +167,10 @@ class VectorNeighbours:
         width = weights.shape[1]
         base = min(width, self._count)
         items = self._store[:base]
-        profile = weights[:, :base] @ items
-        dense = widen(profile @ items.T, width)
-        own = weights[:, :base].tocoo()
-        np.subtract.at(dense, (own.row, own.col), own.data * np.square(items[own.col]).sum(axis=1))
+        known = weights if base == width else weights[:, :base]
+        dense = widen((known @ items) @ items.T, width)
+        own = np.square(items[known.indices]).sum(axis=1)
+        np.subtract.at(dense, (_lines(known), known.indices), known.data * own)
         return dense
 
     def between(self, history: Rows, items: Rows) -> Floats:
@@ -191,6 +191,11 @@ class VectorNeighbours:
         projected /= np.maximum(lengths, 1e-6)
         projected[~np.any(vectors != 0, axis=1)] = 0
         return projected
+
+
+def _lines(matrix: Matrix) -> Rows:
+    """The line of every entry, int64 (entries,)."""
+    return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
 
 
 def _principal(centred: Floats, dimensions: int) -> Floats:

@@ -19,6 +19,7 @@ from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
 from shopkeeper.tasks.listen.alerts import TASK, alert_of, answer
 from shopkeeper.tasks.listen.outbox import retry
+from shopkeeper.tasks.listen.steps import steps_of
 
 router = APIRouter(prefix="/v1/alerts", tags=["opinions"], dependencies=needs(Scope.ADMIN))
 
@@ -36,8 +37,20 @@ class SeriesOut(BaseModel):
     negative: bool
 
 
+class StepOut(BaseModel):
+    """One telling of an alert: `delivered` maps each channel to its state (waiting, done, dead), attempts and last error."""
+
+    time: datetime
+    severity: float
+    level: Literal["high", "medium", "low"]
+    delivered: dict[str, dict[str, Any]]
+
+
 class OpinionAlertOut(BaseModel):
-    """An alert; `chance` is that of so many posts or more, `label` what a human said of it."""
+    """An alert; `chance` is that of so many posts or more, `label` what a human said of it.
+
+    It is told once for each of `steps`: when it is raised, and again whenever it reaches a higher level.
+    """
 
     id: str
     raised: datetime
@@ -59,7 +72,7 @@ class OpinionAlertOut(BaseModel):
     headline: dict[str, str]
     summary: str
     label: str
-    delivered: dict[str, dict[str, Any]]
+    steps: list[StepOut]
 
 
 class OpinionAlertsOut(BaseModel):
@@ -197,7 +210,7 @@ def alert_document(document: Document, decision: Decision | None) -> dict[str, A
         "chance": alert.chance,
         "level": alert.level,
         "label": decision.label if decision else "",
-        "delivered": document.body.get("delivered", {}),
+        "steps": [step.body() for step in steps_of(document)],
     }
 
 

@@ -81,16 +81,18 @@ class Desk:
             self._impressions.add(answer)
 
     def record(self, events: Sequence[Event]) -> int:
-        """Write events; they are on disk when this returns. Returns how many were new."""
+        """Write events, behind the pages that they react to; they are on disk when this returns. Returns how many were new."""
+        if self._impressions:
+            self._impressions.before(events)
         new = self.shop.record(events)
         self.metrics.events.labels("new").inc(new)
         self.metrics.events.labels("repeated").inc(len(events) - new)
         return new
 
-    def erase(self, customer: str) -> int:
+    def erase(self, customer: str, actor: str = "") -> int:
         """Delete a customer, what was shown to them and is not written yet included; see `Shop.erase`."""
         self.flush()
-        return self.shop.erase(customer)
+        return self.shop.erase(customer, actor)
 
     def flush(self) -> None:
         """Wait until every impression so far is on disk."""

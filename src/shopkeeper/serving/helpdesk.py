@@ -19,7 +19,8 @@ from shopkeeper.serving.gate import actor_of, needs
 from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import Id, Strict
 from shopkeeper.serving.talk import Talk, talk_of, unknown
-from shopkeeper.tasks.assist.conversations import Conversations, nobody
+from shopkeeper.store.privacy import nobody
+from shopkeeper.tasks.assist.conversations import Conversations
 from shopkeeper.tasks.assist.memory import CUSTOMER, Transcript, kept
 
 router = APIRouter(prefix="/v1/desk", tags=["assistant"], dependencies=needs(Scope.ADMIN))

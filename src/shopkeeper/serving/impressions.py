@@ -5,6 +5,7 @@ A full queue makes answers wait (a lost impression would bias everything learnt 
 
 from __future__ import annotations
 
+import enum
 import logging
 import queue
 import threading
@@ -18,9 +19,16 @@ from shopkeeper.serving.telemetry import Metrics
 log = logging.getLogger(__name__)
 
 _BATCH = 200
-_GATHER = 0.05
+_GATHER = 0.25
 """Seconds in which impressions are gathered for one transaction; one each would cost the next answer milliseconds."""
 _PATIENCE = (0.1, 0.5, 2.0)
+
+
+class _Sign(enum.Enum):
+    """What the writer is told between impressions."""
+
+    WRITE = enum.auto()
+    STOP = enum.auto()
 
 
 class ImpressionLog:
@@ -34,7 +42,8 @@ class ImpressionLog:
     def __init__(self, record: Callable[[Sequence[Event]], int], metrics: Metrics, capacity: int = 10_000) -> None:
         self._record = record
         self._metrics = metrics
-        self._queue: queue.Queue[Event | None] = queue.Queue(capacity)
+        self._queue: queue.Queue[Event | _Sign] = queue.Queue(capacity)
+        self._waiting: set[str] = set()
         self._thread = threading.Thread(target=self._write, name="impressions", daemon=True)
         self._thread.start()
 
@@ -47,12 +56,25 @@ class ImpressionLog:
         if not answer.hits and (request.offset or not request.query):
             return
         properties = {"language": request.language} if request.language else {}
+        self._waiting.add(request.id)
         self._queue.put(answer.shown(EventKind.IMPRESSION, properties))
         self._metrics.waiting.set(self._queue.qsize())
 
-    def flush(self, seconds: float = 10.0) -> bool:
-        """Wait until all that was added so far is written; False when it took too long."""
+    def before(self, events: Sequence[Event], seconds: float = 1.0) -> None:
+        """Write first the pages that some events react to: in the log a click stands behind its page."""
+        pages = {event.request for event in events if event.request}.intersection(self._waiting.copy())
+        if not pages:
+            return
         limit = time.monotonic() + seconds
+        self._queue.put(_Sign.WRITE)
+        while not pages.isdisjoint(self._waiting.copy()) and time.monotonic() < limit:
+            time.sleep(0.002)
+
+    def flush(self, seconds: float = 10.0) -> bool:
+        """Write now all that was added so far, and wait for it; False when it took too long."""
+        limit = time.monotonic() + seconds
+        if self._queue.unfinished_tasks and self._thread.is_alive():
+            self._queue.put(_Sign.WRITE)
         while self._queue.unfinished_tasks and time.monotonic() < limit:
             time.sleep(0.002)
         return not self._queue.unfinished_tasks
@@ -60,26 +82,35 @@ class ImpressionLog:
     def close(self) -> None:
         """Write what is left and stop."""
         if self._thread.is_alive():
-            self._queue.put(None)
+            self._queue.put(_Sign.STOP)
             self._thread.join()
 
     def _write(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, until = [first], time.monotonic() + _GATHER
-            while len(batch) < _BATCH:
-                try:
-                    event = self._queue.get(timeout=max(0.0, until - time.monotonic()))
-                except queue.Empty:
-                    break
-                if event is None:
-                    self._queue.put(None)
-                    self._queue.task_done()
-                    break
-                batch.append(event)
-            self._persist(batch)
-            for _ in batch:
+        open_ = True
+        while open_:
+            batch, taken, open_ = self._gathered()
+            if batch:
+                self._persist(batch)
+            self._waiting.difference_update(event.request for event in batch)
+            for _ in range(taken):
                 self._queue.task_done()
             self._metrics.waiting.set(self._queue.qsize())
+
+    def _gathered(self) -> tuple[list[Event], int, bool]:
+        """What came within the time of one transaction, how much was taken off the queue for it, and whether to go on."""
+        batch: list[Event] = []
+        taken, until = 0, float("inf")
+        while len(batch) < _BATCH:
+            try:
+                one = self._queue.get(timeout=max(0.0, until - time.monotonic()) if batch else None)
+            except queue.Empty:
+                break
+            taken += 1
+            if isinstance(one, _Sign):
+                return batch, taken, one is not _Sign.STOP
+            batch.append(one)
+            until = min(until, time.monotonic() + _GATHER)
+        return batch, taken, True
 
     def _persist(self, batch: Sequence[Event]) -> None:
         for pause in (*_PATIENCE, None):

@@ -5,7 +5,7 @@ https://modelcontextprotocol.io; needs the extra ``mcp``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -19,6 +19,7 @@ from shopkeeper import __version__
 from shopkeeper.errors import InputError, NotFoundError, ShopkeeperError
 from shopkeeper.extras import require
 from shopkeeper.records import Answer, Filters, Item, Request
+from shopkeeper.retrieval.understanding.script import language_of
 from shopkeeper.serving import auth
 from shopkeeper.serving.assist_schemas import card, reply_document, said
 from shopkeeper.serving.gate import Gate
@@ -146,7 +147,7 @@ class _Tools:
             price_max=price_max,
         )
         asked = Request(query=said(query), filters=filters, limit=limit, explain=True, surface=_SURFACE)
-        return self._answered(lambda: self._shop.search(asked))
+        return self._answered(lambda: self._shop.search(asked), language_of(query) or "en")
 
     def get_product(self, id: Id) -> Document:  # noqa: A002  (agents read this name)
         """Everything the shop says about one product: description, attributes, price, whether it can be bought."""
@@ -179,7 +180,7 @@ class _Tools:
     ) -> Document:
         """Products for somebody who likes some others; what is popular and new where none are given."""
         asked = Request(items=tuple(liked or ()), limit=limit, explain=True, surface=_SURFACE)
-        return self._answered(lambda: self._shop.recommend(asked))
+        return self._answered(lambda: self._shop.recommend(asked), "en")
 
     def ask_shop(
         self,
@@ -208,11 +209,11 @@ class _Tools:
             raise NotFoundError("There is no such product.", where=", ".join(missing), cure="Search for it first.")
         return [found[name] for name in ids]
 
-    def _answered(self, ask: Any) -> Document:
+    def _answered(self, ask: Callable[[], Answer], language: str) -> Document:
         def found() -> Document:
-            answer: Answer = ask()
+            answer = ask()
             items = self._shop.store.catalogue.get([hit.item for hit in answer.hits])
-            cards = [card(items[hit.item], hit, "en") for hit in answer.hits if hit.item in items]
+            cards = [card(items[hit.item], hit, language) for hit in answer.hits if hit.item in items]
             return {"total": answer.total, "products": cards}
 
         return _plainly(found)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Request
 from pydantic import Field
 
-from shopkeeper.errors import NotFoundError
+from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.serving.api import desk_of
 from shopkeeper.serving.auth import Scope
@@ -16,6 +16,7 @@ from shopkeeper.serving.gate import actor_of, needs
 from shopkeeper.serving.replies import ChangesOut, Json, changes_document
 from shopkeeper.serving.schemas import Id, Language, Long, OptionalId, Short, Strict, aware
 from shopkeeper.store.orders import Order, OrderLine, OrderStatus, order_document
+from shopkeeper.store.privacy import TALK
 
 router = APIRouter(prefix="/v1", dependencies=needs(Scope.ADMIN))
 
@@ -124,11 +125,28 @@ class TextIn(Strict):
     text: Annotated[Long, Field(min_length=1)]
     title: Annotated[Short, Field(description="Of a FAQ: the question.")] = ""
     item: OptionalId = ""
+    customer: Annotated[
+        OptionalId, Field(description="Whose words they are; they go when that customer is erased.")
+    ] = ""
+    rating: Annotated[float | None, Field(ge=0, le=5, description="Stars of a review.")] = None
+    thread: Annotated[OptionalId, Field(description="Which conversation a turn belongs to.")] = ""
+    author: Annotated[OptionalId, Field(description="Of a turn: customer or staff.")] = ""
+    source: Annotated[OptionalId, Field(description="Where it was published; empty for the shop itself.")] = ""
     language: Language = ""
     time: datetime | None = None
 
     def record(self) -> Passage:
-        """The passage."""
+        """The passage.
+
+        Raises:
+            InputError: It claims to be of a conversation with the assistant, which writes those itself.
+        """
+        if self.source == TALK:
+            raise InputError(
+                f"Texts of the source {TALK!r} are written by the assistant alone.",
+                where=f"text {self.id!r}, source",
+                cure="Name the channel that it comes from, or none.",
+            )
         values = self.model_dump()
         return Passage(**values | {"time": aware(self.time)})
 

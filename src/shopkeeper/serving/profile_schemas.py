@@ -88,6 +88,12 @@ class ProfileOut(BaseModel):
     model: str
 
 
+class ErasedOut(BaseModel):
+    """What became of a customer's data."""
+
+    erased: int = Field(description="Rows deleted, or of charged ad clicks made nobody's.")
+
+
 class SegmentsOut(BaseModel):
     """All segments; none where nothing was learnt."""
 

@@ -1,4 +1,4 @@
-"""Customer profiles through /v1: read one, say what is not wanted, list the segments."""
+"""Customers through /v1: their profile, what they do not want, the segments; all that is kept of them, and erasing it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from shopkeeper.records import Event, EventKind, now
 from shopkeeper.serving.api import desk_of
 from shopkeeper.serving.auth import Scope
 from shopkeeper.serving.desk import Desk
-from shopkeeper.serving.gate import needs
+from shopkeeper.serving.gate import actor_of, needs
 from shopkeeper.serving.profile_schemas import (
+    ErasedOut,
     InterestsIn,
     ProfileOut,
     SegmentsOut,
@@ -59,6 +60,39 @@ async def write_interests(
     """Mute interests and tags, or take that back; each is an event. The profile after it is the answer."""
     desk = desk_of(request)
     return await desk.run(lambda: _written(desk, customer, body))
+
+
+@router.get(
+    "/customers/{customer}/data",
+    dependencies=needs(Scope.ADMIN),
+    summary="Everything kept about a customer",
+)
+async def export_data(request: Request, customer: Customer) -> Json:
+    """Record, events, texts, decisions about these, orders and waits, with the profile that is folded from them.
+
+    Of a conversation with the assistant that began before the customer was known, that part as well.
+    """
+    desk = desk_of(request)
+
+    def kept() -> Json:
+        desk.flush()
+        return Json(
+            {"profile": profile_document(desk.shop.profile(customer)), **desk.shop.store.export_customer(customer)}
+        )
+
+    return await desk.run(kept)
+
+
+@router.delete(
+    "/customers/{customer}",
+    responses={200: {"model": ErasedOut}},
+    dependencies=needs(Scope.ADMIN),
+    summary="Erase a customer",
+)
+async def erase_customer(request: Request, customer: Customer) -> Json:
+    """Delete everything kept about a customer, on disk and in memory. It cannot be taken back. Who asked is in the audit log."""
+    desk, actor = desk_of(request), actor_of(request)
+    return await desk.run(lambda: Json({"erased": desk.erase(customer, actor)}))
 
 
 @router.get(

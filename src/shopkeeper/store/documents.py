@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -88,6 +88,10 @@ class Alerts:
     def put(self, documents: Iterable[Document]) -> Changes:
         """Add or replace alerts; they are on disk when this returns."""
         return self._records.put(documents)
+
+    def amend(self, alert: str, change: Callable[[Document | None], Document]) -> Document | None:
+        """Change the row of an alert in one transaction; the row before, None where it is new. See `Records.amend`."""
+        return self._records.amend(alert, change)
 
     def get(self, ids: Iterable[str]) -> dict[str, Document]:
         """The known ones of `ids`."""

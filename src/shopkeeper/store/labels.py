@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -58,8 +58,18 @@ class SqlLabels:
         """
         return self._decisions.put(decisions)
 
-    def decide(self, task: str, subject: str, label: str, rater: str = "") -> Decision:
+    def decide(self, task: str, subject: str, label: str, rater: str = "", *, unless: Collection[str] = ()) -> Decision:
         """Answer a question, or correct the answer.
+
+        Args:
+            task: Which queue.
+            subject: Which question.
+            label: The answer.
+            rater: Who answers.
+            unless: Answers of others that are not written over; their own they may.
+
+        Returns:
+            What stands now: somebody else's answer where it is one of `unless`.
 
         Raises:
             NotFoundError: Nobody asked that question.
@@ -72,7 +82,10 @@ class SqlLabels:
                 raise NotFoundError(
                     f"There is no question about {subject!r}.", where=f"task {task!r}", cure="Propose it first."
                 )
-            decision = replace(_decode_decision(tuple(found)), label=label, rater=rater, time=now())
+            before = _decode_decision(tuple(found))
+            if before.label in unless and before.rater != rater:
+                return before
+            decision = replace(before, label=label, rater=rater, time=now())
             if decision.waits:
                 raise InputError("The label is empty.", where=f"task {task!r}, subject {subject!r}", cure="Name one.")
             _encode_decision(decision)

@@ -149,7 +149,8 @@ class SqlOrders:
                     where=f"order {order!r}",
                     cure="Ask the carrier, or return it.",
                 )
-            after = replace(before, status=status, address=address or before.address)
+            arrived = before.delivered or (now() if status is OrderStatus.DELIVERED else None)
+            after = replace(before, status=status, address=address or before.address, delivered=arrived)
             body = _document(after) | ({"keys": [*done, key]} if key or done else {})
             text = codec.pack_document(body, f"order {order!r}")
             connection.execute(sa.update(orders).where(orders.c.id == order).values(body=text))

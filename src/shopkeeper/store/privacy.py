@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
@@ -16,6 +17,10 @@ from shopkeeper.store.engine import Database
 from shopkeeper.store.labels import item_key
 from shopkeeper.store.schema import alerts, customers, decisions, events, orders, passages, readings
 
+TALK: Final = "assistant"
+"""Source of the passages that conversations with the assistant consist of."""
+_STRANGER: Final = "conversation:"
+_TOGETHER: Final = 10_000
 _CHARGED = (events.c.kind == EventKind.AD_CLICK) & events.c.value.is_not(None)
 _NOBODY = dict.fromkeys(("customer", "session", "query", "request"), "")
 
@@ -33,10 +38,9 @@ def export_customer(database: Database, customer: str) -> dict[str, Any]:
     _named(customer)
     of_customer = (events.c.customer == customer) | _anonymous_events_of(customer)
     of_events = sa.select(events).where(of_customer).order_by(events.c.time, events.c.position)
-    of_passages = sa.select(passages).where(passages.c.customer == customer).order_by(passages.c.time, passages.c.id)
-    of_decisions = (
-        sa.select(decisions).where(decisions.c.customer == customer).order_by(decisions.c.task, decisions.c.subject)
-    )
+    of_passages = sa.select(passages).where(_passages_of(customer)).order_by(passages.c.time, passages.c.id)
+    of_decisions = sa.select(decisions).where(_decisions_about(customer))
+    of_decisions = of_decisions.order_by(decisions.c.task, decisions.c.subject)
     of_orders = sa.select(orders).where(orders.c.customer == customer).order_by(orders.c.placed, orders.c.id)
     with database.reading() as connection:
         known = connection.execute(sa.select(customers).where(customers.c.id == customer)).mappings().first()
@@ -71,12 +75,13 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
             gone += connection.execute(sa.update(events).where(whose, _CHARGED).values(_NOBODY)).rowcount
             gone += connection.execute(sa.delete(events).where(whose)).rowcount
         _forget_quotes(connection, customer)
-        own = sa.select(passages.c.id).where(passages.c.customer == customer)
+        own = connection.execute(sa.select(passages.c.id).where(_passages_of(customer))).scalars().all()
         counts = {
             "events": gone,
-            "readings": connection.execute(sa.delete(readings).where(readings.c.id.in_(own))).rowcount,
-            "passages": connection.execute(sa.delete(passages).where(passages.c.customer == customer)).rowcount,
-            "decisions": connection.execute(sa.delete(decisions).where(decisions.c.customer == customer)).rowcount,
+            # what is found through the customer's own passages goes before these
+            "decisions": connection.execute(sa.delete(decisions).where(_decisions_about(customer))).rowcount,
+            "readings": _delete(connection, readings.c.id, own),
+            "passages": _delete(connection, passages.c.id, own),
             "orders": connection.execute(sa.delete(orders).where(orders.c.customer == customer)).rowcount,
             "waits": waiting.forget(connection, customer),
             "customers": connection.execute(sa.delete(customers).where(customers.c.id == customer)).rowcount,
@@ -86,9 +91,14 @@ def erase(database: Database, customer: str, actor: str = "") -> int:
     return sum(counts.values())
 
 
+def nobody(conversation: str) -> str:
+    """Whose words a stranger's are in the review queue, so that they can be erased."""
+    return _STRANGER + conversation
+
+
 def _forget_quotes(connection: Connection, customer: str) -> None:
     """Take back what quotes a customer's words: summaries of alerts, and copy about what buyers say that waits or stands."""
-    own = sa.select(passages.c.id, passages.c.item).where(passages.c.customer == customer)
+    own = sa.select(passages.c.id, passages.c.item).where(_passages_of(customer))
     written = connection.execute(own).all()
     names = {row.id for row in written}
     for row in connection.execute(sa.select(alerts)).all() if names else ():
@@ -103,19 +113,43 @@ def _forget_quotes(connection: Connection, customer: str) -> None:
 
 def _readable(row: RowMapping) -> dict[str, Any]:
     document: dict[str, Any] = {}
-    for name, value in row.items():
+    for name, value in ((str(name), value) for name, value in row.items()):
         if name in {"time", "created", "since", "expires", "placed"} and value is not None:
             document[name] = codec.moment(value).isoformat()
         elif name in {"attributes", "properties", "impression", "body"} and value is not None:
             document[name] = codec.unpacked_map(value)
         elif name != "position":
-            document[str(name)] = value
+            document[name] = value
     return document
 
 
 def _named(customer: str) -> None:
     if not customer:
         raise InputError("No customer is named.", where="customer", cure="Give the customer's id.")
+
+
+def _delete(connection: Connection, column: sa.Column[str], values: Sequence[str]) -> int:
+    """Rows of a table whose column holds one of the values; in parts, since a statement takes so many and no more."""
+    parts = (values[start : start + _TOGETHER] for start in range(0, len(values), _TOGETHER))
+    return sum(connection.execute(sa.delete(column.table).where(column.in_(part))).rowcount for part in parts)
+
+
+def _threads_of(customer: str) -> sa.Select[tuple[str]]:
+    """Conversations with the assistant in which the customer was known at some time."""
+    own = (passages.c.customer == customer) & (passages.c.source == TALK) & (passages.c.thread != "")
+    return sa.select(passages.c.thread).where(own).distinct()
+
+
+def _passages_of(customer: str) -> sa.ColumnElement[bool]:
+    """Their own, and what was said in their conversations before they were known."""
+    strangers = (passages.c.customer == "") & (passages.c.source == TALK)
+    return (passages.c.customer == customer) | (strangers & passages.c.thread.in_(_threads_of(customer)))
+
+
+def _decisions_about(customer: str) -> sa.ColumnElement[bool]:
+    """About their words, or about those of the stranger whom they were before."""
+    threads = _threads_of(customer).subquery()
+    return (decisions.c.customer == customer) | decisions.c.customer.in_(sa.select(_STRANGER + threads.c.thread))
 
 
 def _anonymous_events_of(customer: str) -> sa.ColumnElement[bool]:

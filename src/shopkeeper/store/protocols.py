@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -199,8 +199,8 @@ class Labels(Protocol):
         """Put questions into the review queue, by (task, subject); what a human decided already stays as it is."""
         ...
 
-    def decide(self, task: str, subject: str, label: str, rater: str = "") -> Decision:
-        """Answer a question, or correct the answer; unknown questions are refused."""
+    def decide(self, task: str, subject: str, label: str, rater: str = "", *, unless: Collection[str] = ()) -> Decision:
+        """Answer a question, or correct the answer, but not somebody else's of `unless`; unknown questions are refused."""
         ...
 
     def pending(self, task: str, limit: int = 50) -> list[Decision]:

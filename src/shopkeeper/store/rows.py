@@ -67,6 +67,24 @@ class Records(Generic[T]):
             total = Changes(total.added + done.added, total.updated + done.updated, total.unchanged + done.unchanged, 0)
         return total
 
+    def amend(self, key: str, change: Callable[[T | None], T]) -> T | None:
+        """Replace one record by what `change` makes of it; no writer of any process comes in between.
+
+        Args:
+            key: Of the record.
+            change: From the record as it stands, None where there is none, to the new one.
+
+        Returns:
+            The record before.
+        """
+        with self._database.writing(self._table) as connection:
+            row = next(iter(self._standing(connection, {(key,)}).values()), None)
+            before = None if row is None else self._decode(row)
+            new = dict(zip(self._names, self._encode(change(before)), strict=True))
+            self._database.write_rows(connection, self._upsert, [new])
+            self._tell(connection, [key], removed=False)
+        return before
+
     def get(self, ids: Sequence[str]) -> dict[str, T]:
         """The known ones of `ids`, in their order."""
         found: dict[str, T] = {}

@@ -34,6 +34,8 @@ from shopkeeper.retrieval.understanding.language import Language
 from shopkeeper.retrieval.understanding.synonyms import Synonyms, approved
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store
+from shopkeeper.tasks.guard.review_check import TASK as REVIEWER
+from shopkeeper.tasks.guard.trusting import Trust
 from shopkeeper.tasks.known import known_from, ratings_from
 from shopkeeper.tasks.profile.interests import MutedItems
 from shopkeeper.tasks.recommend.behaviour import Behaviour, Parameters, fit, learnt_from
@@ -69,6 +71,7 @@ class Floor:
         segments: How strangers are told apart.
         knowledge: Graph and rules.
         looks: The items' pictures; None where nothing was learnt of them.
+        trust: How far each customer counts.
         rules: Version of the merchandising rules in force.
     """
 
@@ -84,6 +87,7 @@ class Floor:
     segments: Segments
     knowledge: Knowledge
     looks: Looks | None
+    trust: Trust
     version: str
     catalogue: int
     counted: int
@@ -122,14 +126,16 @@ class Floor:
         vectors = self.encoders.passage.encode(texts)
         if self.looks is not None:
             vectors = self.looks.described(vectors)
+        self.trust.refresh()
+        trusted = self.trust.store
         behaviour, self.counted = _behaviour(
-            self.settings, self.store, self.shelf, vectors, self.parameters, self.knowledge, self.segments
+            self.settings, trusted, self.shelf, vectors, self.parameters, self.knowledge, self.segments
         )
         known = self.recommend.behaviour
         self.recommend.behaviour = replace(behaviour, next=known.next, ranker=known.ranker)
         self.search.popularity = behaviour.standing("popular", len(self.shelf))
-        self.search.finder.known = known_from(self.store, self.shelf)
-        self.search.facets.ratings = ratings_from(self.store, self.shelf)
+        self.search.finder.known = known_from(trusted, self.shelf)
+        self.search.facets.ratings = ratings_from(trusted, self.shelf)
         self.waiting = 0
 
     def stamp(self) -> None:
@@ -195,13 +201,14 @@ def build_floor(
     version = "+".join([f"shopkeeper-{__version__}", *names])
     knowledge = knowledge_from(settings, store, shelf, parameters.ways)
     segments = Segments(settings.recommend.segments, store.customers)
-    behaviour, counted = _behaviour(settings, store, shelf, vectors, parameters, knowledge, segments)
+    trust = Trust(store, registry.live(REVIEWER), settings.compute.seed)
+    behaviour, counted = _behaviour(settings, trust.store, shelf, vectors, parameters, knowledge, segments)
     behaviour = replace(behaviour, next=sequence, ranker=preference)
     popular = behaviour.standing("popular", len(shelf))
     ranker, confidence = ranker_of(learnt_search)
     tier = _tier(settings, learnt_search)
     finder = Finder(shelf, index, ranker=ranker, confidence=confidence, tier=tier, personal=limits.personal)
-    finder.known = known_from(store, shelf)
+    finder.known = known_from(trust.store, shelf)
     pusher = Pusher(
         shelf,
         logic=knowledge.logic,
@@ -219,7 +226,7 @@ def build_floor(
         vetoed=pusher.vetoed,
         model=version,
     )
-    search.facets.ratings = ratings_from(store, shelf)
+    search.facets.ratings = ratings_from(trust.store, shelf)
     _learn_queries(search.language, store)
     suggest = SuggestTask(search.language.pinyin)
     for item, sells in zip(items, popular.tolist(), strict=True):
@@ -257,6 +264,7 @@ def build_floor(
         segments,
         knowledge,
         looks,
+        trust,
         version,
         catalogue,
         counted,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from shopkeeper.ranking.clicks import click_statistics
@@ -15,6 +16,7 @@ from shopkeeper.retrieval.histories import STRENGTH, present, read
 from shopkeeper.retrieval.popularity import popularity
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.protocols import Store
+from shopkeeper.store.trusted import TRUST
 
 _HALF_LIFE = 30.0
 """Days after which an event counts half in an item's popularity."""
@@ -31,11 +33,17 @@ def known_from(store: Store, shelf: Shelf) -> Known:
 
 
 def ratings_from(store: Store, shelf: Shelf) -> NDArray[np.float32]:
-    """Mean stars of every row by its reviews, NaN without any: float32 (rows,)."""
+    """Mean stars of every row by its reviews, NaN where none counts: float32 (rows,).
+
+    Args:
+        store: Where it says how far customers are trusted (`store.trusted.Trusted`), their stars weigh as much.
+        shelf: The items.
+    """
     total, count = np.zeros(len(shelf)), np.zeros(len(shelf))
     frame = store.events.frame(kinds=[EventKind.REVIEW])
-    for item, stars in frame.select("item", "value").drop_nulls().iter_rows():
+    trust = pl.col(TRUST) if TRUST in frame.columns else pl.lit(1.0)
+    for item, stars, weight in frame.select("item", "value", trust.alias(TRUST)).drop_nulls().iter_rows():
         if (row := shelf.row(item)) is not None:
-            total[row] += stars
-            count[row] += 1
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+            total[row] += weight * stars
+            count[row] += weight
+    return np.divide(total, count, out=np.full(len(shelf), np.nan), where=count > 0).astype(np.float32)

@@ -21,6 +21,7 @@ from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models.pictures import open_picture, squared
 from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.customers.segments import CustomerSegment
+from shopkeeper.ranking.payments.columns import TASK as PAYMENTS
 from shopkeeper.ranking.rules import Rulebook
 from shopkeeper.records import Answer, Event, EventKind, Item, Request
 from shopkeeper.retrieval.histories import STRENGTH
@@ -39,12 +40,13 @@ from shopkeeper.tasks.assist.opening import open_assist
 from shopkeeper.tasks.assist.task import AssistTask
 from shopkeeper.tasks.assist.turns import Reply, Turn
 from shopkeeper.tasks.classify import ClassifyTask
-from shopkeeper.tasks.floor import Floor, build_floor
+from shopkeeper.tasks.floor import build_floor
 from shopkeeper.tasks.guard import catalogue_check
 from shopkeeper.tasks.guard.catalogue_doubt import Doubt as ItemDoubt
 from shopkeeper.tasks.guard.catalogue_likeness import bare
 from shopkeeper.tasks.guard.picture_check import Doubt, doubts
 from shopkeeper.tasks.guard.task import GuardTask, open_guard
+from shopkeeper.tasks.guard.trusting import Trust
 from shopkeeper.tasks.listen.alarms import Alarms
 from shopkeeper.tasks.listen.notice import channels_of
 from shopkeeper.tasks.listen.outbox import Outbox
@@ -93,9 +95,10 @@ class Shop:
         self.conversations = Conversations(store)
         self.listen = ListenTask(store, settings, self.registry)
         self.outbox = Outbox(store, channels_of(settings.listen))
-        self.listen.watcher = Alarms(store, settings.listen, channels=self.outbox.names, names=self.listen.names)
+        self.alarms = Alarms(store, settings.listen, channels=self.outbox.names, names=self.listen.names)
+        self.listen.watcher = self.alarms
         self._pen: WriteTask | None = None
-        self._floor = self._build()
+        self._build()
 
     @property
     def shelf(self) -> Shelf:
@@ -199,6 +202,11 @@ class Shop:
         return self._floor.looks
 
     @property
+    def guards(self) -> bool:
+        """Was something learnt of payments?"""
+        return self.registry.live_version(PAYMENTS) is not None
+
+    @property
     def guard(self) -> GuardTask:
         """Judges payments; opened when first asked for, from the payments of the last weeks.
 
@@ -239,6 +247,11 @@ class Shop:
     def assist_stream(self, turn: Turn) -> Iterator[str | Reply]:
         """The same in pieces of text, the whole reply last; see `AssistTask.stream`."""
         return self.assistant.stream(turn)
+
+    @property
+    def trust(self) -> Trust:
+        """How far each customer counts."""
+        return self._floor.trust
 
     def bundle(self, request: Request) -> Answer:
         """What goes with the first of `request.items`; see `RecommendTask.bundle`."""
@@ -288,11 +301,11 @@ class Shop:
         self.refresh()
         return changes
 
-    def erase(self, customer: str) -> int:
-        """Delete a customer from the store and from memory; returns the number of rows deleted."""
+    def erase(self, customer: str, actor: str = "") -> int:
+        """Delete a customer from the store and from memory; returns the number of rows deleted. `actor` is for the audit log."""
         with self._writing:  # no floor is being built that has read the customer's events already
             with self.listen.forgetting(customer):
-                count = self.store.erase(customer)
+                count = self.store.erase(customer, actor)
             self._sessions.forget(customer)
             self._bought.pop(customer, None)
             self._mutes.forget(customer)
@@ -301,6 +314,7 @@ class Shop:
             if self._assistant is not None:
                 self._assistant.forget(customer)
             self._floor.suggest.forget(customer)
+            self._floor.trust.forget(customer)
             self.ad_spend.forget(customer)
             self._floor.search.forget()
             self._classify.forget()
@@ -323,6 +337,7 @@ class Shop:
                 touched += len(delta.items) + len(delta.removed)
             for position, event in self.store.events.scan(floor.seen, kinds=list(STRENGTH)):
                 self._mutes.note([event])
+                self._note_purchases([event])
                 if self._guard is not None:
                     self._guard.note([event])
                 floor.seen = position
@@ -339,7 +354,7 @@ class Shop:
         """Build everything anew from the store and the live models, aside, and swap it in."""
         with self._writing:
             self._replenishment = Replenishment(self._purchases())
-            self._floor = self._build()
+            self._build()
         self.listen.renew()
 
     def close(self) -> None:
@@ -350,17 +365,19 @@ class Shop:
         self._sessions.close()
         self.store.close()
 
-    def _build(self) -> Floor:
+    def _build(self) -> None:
+        """Everything that stands on a state of catalogue and models: opened aside, then put in its place at once."""
+
         def bought(customer: str) -> Iterable[str]:
-            return self._bought.get(customer, ())
+            return tuple(self._bought.get(customer, ()))  # others add to it meanwhile
 
         floor = build_floor(self.settings, self.store, self.registry, self._sessions.recent, bought, self._mutes.of)
-        self._ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent)
-        self._profiles = profiles(floor, self.registry)
+        ads = advertising(floor, self.registry, self.ad_spend, self._sessions.recent)
+        people = profiles(floor, self.registry)
+        encode, count = floor.encoders.passage.encode, threads(self.settings.compute)
+        sorting = ClassifyTask(self.registry, self.store, self.domain, encode, count)
+        self._floor, self._ads, self._profiles, self._classify = floor, ads, people, sorting
         self._guard = self._assistant = self._pen = None
-        count = threads(self.settings.compute)
-        self._classify = ClassifyTask(self.registry, self.store, self.domain, floor.encoders.passage.encode, count)
-        return floor
 
     def _purchases(self) -> pl.DataFrame:
         return self.store.events.frame(kinds=[EventKind.PURCHASE])

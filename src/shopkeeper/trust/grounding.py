@@ -20,6 +20,10 @@ from shopkeeper.trust.promises import bindings
 
 _SENTENCE: Final = re.compile(r"(?:[^。;!?\n.]|\.(?!\s|$))+[。;!?.]*")
 _BETWEEN: Final = "\n\n"
+_REMEMBERED: Final = 1_024
+"""Pieces of evidence that are read once and remembered."""
+_LONGEST_REMEMBERED: Final = 2_000
+"""Characters of a piece that is remembered; longer ones are read anew, so that memory stays within 2 million characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,22 @@ class _Held:
     denied: frozenset[str]
 
 
-@lru_cache(maxsize=4_096)
+def forget() -> None:
+    """Let go of the evidence that was read: orders and addresses of customers are among it."""
+    _remembered.cache_clear()
+
+
 def _held(part: str) -> _Held:
-    """Read a piece of evidence; the same sentences of a shop come again and again."""
+    """What a piece of evidence holds; the same sentences of a shop come again and again."""
+    return _remembered(part) if len(part) <= _LONGEST_REMEMBERED else _read(part)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(part: str) -> _Held:
+    return _read(part)
+
+
+def _read(part: str) -> _Held:
     words = polarity(part)
     return _Held(
         frozenset(key for fact in facts(part) for key in fact.keys),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from shopkeeper.models.text import Scorer
 from shopkeeper.trust.folding import fold
 from shopkeeper.trust.injections import injections
 from shopkeeper.trust.personal import personal
@@ -39,11 +38,11 @@ class Safety:
     """Rules, and a classifier of abuse where one was learnt.
 
     Attributes:
-        abuse: A scorer whose last class is the abusive one (`recipes.classify`, task ``abuse``); None for rules alone.
+        abuse: The chance that a text is abusive, learnt by `recipes.classify`; None for rules alone.
         least: Probability from which a text counts as abusive.
     """
 
-    abuse: Scorer | None = None
+    abuse: Callable[[str], float] | None = None
     least: float = 0.5
 
     def inspect(self, text: str) -> tuple[Danger, ...]:
@@ -51,7 +50,7 @@ class Safety:
         found = inspect(text)
         if self.abuse is None or not text.strip() or any(danger.kind == "abuse" for danger in found):
             return found
-        if float(self.abuse.score([text[:_SCORED]])[0]) < self.least:
+        if self.abuse(text[:_SCORED]) < self.least:
             return found
         return (Danger("abuse", text, 0, len(text)), *found)
 

@@ -1,25 +1,23 @@
-"""What visitors do: basket, checkout, not interested, waiting for an item, start afresh, act as a customer."""
+"""What visitors do: basket, not interested, waiting for an item, start afresh, act as a customer."""
 
 from __future__ import annotations
 
 import math
 import secrets
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from shopkeeper.errors import ForbiddenError, InputError, NotFoundError
-from shopkeeper.records import EventKind, Filters, Item
+from shopkeeper.records import EventKind, Item
 from shopkeeper.serving.auth import Limiter
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.replies import Json
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.route import PageRoute, check_origin, check_pace, page
-from shopkeeper.web.shelving import totals
-from shopkeeper.web.view import ShelfView, cards, items_of, render
+from shopkeeper.web.view import items_of
 from shopkeeper.web.visits import CUSTOMER, SESSION, Visit, answered_request, trail
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -28,10 +26,7 @@ Form = Mapping[str, str]
 
 _RATE, _BURST = 10.0, 60.0
 _MOST = 99
-_ROW = 6
 _TOGETHER = 10
-_COMPLETED = 2
-"""Bought items for which the thanks page shows what completes them."""
 
 
 @router.post("/basket/add")
@@ -74,13 +69,6 @@ async def unwait(request: Request) -> Response:
     """Do not tell me after all."""
     form = await posted(request)
     return await page(request, lambda desk, visit: _waiting(desk, visit, form, begins=False))
-
-
-@router.post("/checkout")
-async def checkout(request: Request) -> Response:
-    """Buy what is in the basket; nothing is charged."""
-    await posted(request)
-    return await page(request, _bought)
 
 
 @router.post("/forget")
@@ -154,61 +142,6 @@ def _done(desk: Desk, visit: Visit, form: Form, said: str) -> Response:
         t = translator(visit.language, desk.shop.domain.wording)
         return Json({"basket": trail(desk, visit).pieces, "said": t(said)})
     return _back(form)
-
-
-def _bought(desk: Desk, visit: Visit) -> Response:
-    seen = trail(desk, visit)
-    items = items_of(desk, seen.basket)
-    lines = [
-        (items[name], pieces)
-        for name, pieces in seen.basket.items()
-        if name in items and items[name].availability.sellable
-    ]
-    if not lines:
-        return RedirectResponse("/basket", 303)
-    order = uuid.uuid4().hex
-    desk.record(
-        [
-            visit.event(
-                EventKind.PURCHASE,
-                id=f"{order}-{place}",
-                item=item.id,
-                quantity=pieces,
-                value=None if item.price is None else round(item.price * pieces, 2),
-                properties={"order": order, "currency": item.currency, "practice": True},
-            )
-            for place, (item, pieces) in enumerate(lines)
-        ]
-    )
-    return render(
-        "thanks.html",
-        desk,
-        visit,
-        trail(desk, visit),
-        here="/",
-        lines=lines,
-        totals=totals(lines),
-        pieces_bought=sum(pieces for _, pieces in lines),
-        shelves=_completing(desk, visit, [item for item, _ in lines]),
-    )
-
-
-def _completing(desk: Desk, visit: Visit, bought: Sequence[Item]) -> list[ShelfView]:
-    """What completes the dearest of the things bought; where nothing is known to, what goes with all of them."""
-    t = translator(visit.language, desk.shop.domain.wording)
-    shown = [item.id for item in bought]
-    made: list[ShelfView] = []
-    for item in sorted(bought, key=lambda one: -(one.price or 0.0))[:_COMPLETED]:
-        filters = Filters(exclude=tuple(shown))
-        answer = desk.bundle(visit.ask(items=(item.id,), filters=filters, limit=_ROW, surface="thanks"))
-        if answer.hits:
-            shown += [hit.item for hit in answer.hits]
-            title = t("thanks_with", title=item.title)
-            made.append(ShelfView(f"with-{len(made)}", title, cards(desk, answer, visit.language)))
-    if made:
-        return made
-    answer = desk.recommend(visit.ask(items=tuple(shown), limit=_ROW, surface="thanks"))
-    return [ShelfView("next", t("thanks_next"), cards(desk, answer, visit.language))]
 
 
 def _forgotten(_desk: Desk, visit: Visit) -> Response:

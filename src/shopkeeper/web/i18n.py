@@ -180,8 +180,17 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "This is a practice checkout: nothing is charged or sent. The shop learns that you bought these.",
         "这是练习下单：不收钱、不发货，小店会记下您买了这些。",
     ),
+    "refused": (
+        "This payment was not accepted, so nothing was ordered. Your basket is as you left it. "
+        "Please ask the shop if this surprises you.",
+        "这笔付款未被接受，没有下单，购物篮里的商品都还在。如有疑问，请联系小店。",
+    ),
     "thanks": ("Thank you!", "谢谢惠顾！"),
     "thanks_more": ("The shop noted your order of {count} pieces.", "小店已记下您的订单，共 {count} 件。"),
+    "held": (
+        "Somebody at the shop looks through this order before it goes on. You need not do anything.",
+        "店员会先核对这份订单，再继续处理，您不用做什么。",
+    ),
     "thanks_with": ("Completes “{title}”", "与“{title}”搭配"),
     "thanks_next": ("What goes with it", "还可以搭配"),
     "go_on": ("Go on shopping", "继续逛逛"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -15,9 +16,11 @@ from shopkeeper.records import now
 from shopkeeper.serving.alerting import alert_with_posts, alerts_of
 from shopkeeper.serving.desk import Desk
 from shopkeeper.tasks.listen.alerts import answer
-from shopkeeper.tasks.listen.series import heard, series
-from shopkeeper.tasks.listen.words import RISKS, names_of, topics_for
+from shopkeeper.tasks.listen.counts import Series
+from shopkeeper.tasks.listen.reading import BY
+from shopkeeper.web import charts
 from shopkeeper.web.actions import Form, posted
+from shopkeeper.web.charts import Chart
 from shopkeeper.web.helpdesk import door_of
 from shopkeeper.web.route import PageRoute, page
 from shopkeeper.web.staff import Staff, check_token
@@ -28,20 +31,37 @@ router = APIRouter(prefix="/desk/opinions", route_class=PageRoute, include_in_sc
 
 _NOTHING = Trail({}, (), "")
 _DAYS: Final = 30
-_CHARTED: Final = timedelta(days=7)
-_STEP: Final = timedelta(hours=3)
+PERIODS: Final[Mapping[int, int]] = {2: 1, 7: 6, 30: 24}
+"""Hours of a step for each period in days."""
 _CHARTS: Final = 8
-_ALERTS: Final = 20
+_ALERTS, _MOST_ALERTS = 20, 1_000
 _POSTS: Final = 4
-_WIDTH, _HEIGHT = 280, 60
 WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "title": ("What people write", "舆情"),
     "alerts": ("Alerts", "预警"),
     "none": ("No alert in the last 30 days.", "最近 30 天没有预警。"),
-    "charts": ("Topics of the last seven days", "最近七天的话题"),
-    "quiet": ("Nothing was written in the last seven days.", "最近七天没有内容。"),
-    "all": ("posts", "全部"),
+    "charts": ("What is written about most", "讨论最多的"),
+    "split": ("By", "按"),
+    "days": ("days", "天"),
+    "quiet": ("Nothing was written about that in this time.", "这段时间没有相关内容。"),
+    "all": ("posts", "条数"),
     "bad": ("complaints", "投诉"),
+    "usual": ("expected", "预期"),
+    "within": ("where 95 in 100 counts lie", "95% 的正常范围"),
+    "mark": ("alert", "预警"),
+    "unknown": ("What is usual is not known yet: that takes two days of posts.", "还不知道通常水平：需要两天的内容。"),
+    "note": (
+        "Copies of a post count by the logarithm of their number, as they do for alerts. Times are of",
+        "转载按数量的对数计，与预警一致。时区：",
+    ),
+    "step_1": ("Each point is an hour.", "每个点为一小时。"),
+    "step_6": ("Each point is six hours.", "每个点为六小时。"),
+    "step_24": ("Each point is a day.", "每个点为一天。"),
+    "table": ("As a table", "表格"),
+    "time": ("from", "起始时间"),
+    "between": ("usual range", "正常范围"),
+    "top": ("at most", "最高"),
+    "rose": ("rose to", "升级为"),
     "lasts": ("lasts", "持续中"),
     "over": ("over", "已结束"),
     "high": ("serious", "严重"),
@@ -57,27 +77,55 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "false": ("Nothing was wrong", "误报"),
     "mute": ("Mute for a week", "静音一周"),
     "said": ("Answered", "已反馈"),
-    "most": ("most in three hours", "三小时最多"),
+}
+BY_WORDS: Final[Mapping[str, tuple[str, str]]] = {
+    "topic": ("topics", "话题"),
+    "brand": ("brands", "品牌"),
+    "item": ("products", "商品"),
+    "source": ("sources", "来源"),
+    "entity": ("names", "名称"),
+    "risk": ("risks", "风险"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Chart:
-    """One topic over seven days.
+class Topic:
+    """One of the charts.
 
     Attributes:
+        series: What is counted.
         name: In the visitor's language.
-        posts: How many.
+        total: Posts in the period, copies by the logarithm of their number.
         most: Of the highest step.
-        every: Points of a polyline, for all posts.
-        bad: The same for complaints.
+        alerts: Those about it that were raised in the period.
+        chart: As drawn.
     """
 
+    series: Series
     name: str
-    posts: int
-    most: int
-    every: str
-    bad: str
+    total: float
+    most: float
+    alerts: Sequence[Mapping[str, Any]]
+    chart: Chart
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the charts are of: one of `BY`, and one of `PERIODS` in days."""
+
+    by: str
+    days: int
+
+    @classmethod
+    def asked(cls, request: Request) -> View:
+        """What the address asks for; topics of a week where it makes no sense."""
+        by, days = request.query_params.get("by", ""), request.query_params.get("days", "")
+        return cls(by if by in BY else BY[0], int(days) if days in map(str, PERIODS) else 7)
+
+    def address(self, **changes: Any) -> str:
+        """The page with something else chosen."""
+        other = replace(self, **changes)
+        return f"/desk/opinions?by={other.by}&days={other.days}#charts"
 
 
 @router.get("")
@@ -86,7 +134,7 @@ async def opinions(request: Request) -> Response:
     staff = door_of(request).known(request)
     if staff is None:
         return RedirectResponse("/desk", 303)
-    return await page(request, lambda desk, visit: _page(desk, visit, staff))
+    return await page(request, lambda desk, visit: _page(desk, visit, staff, View.asked(request)))
 
 
 @router.post("/{alert}")
@@ -100,53 +148,69 @@ async def say(request: Request, alert: str) -> Response:
     return await page(request, lambda desk, _: _said(desk, staff, alert, form))
 
 
-def points(values: Sequence[float], most: float) -> str:
-    """Points of a polyline, as wide and high as a chart.
-
-    >>> points([0, 1], 2)
-    '0.0,60.0 280.0,30.0'
-    """
-    across = _WIDTH / max(len(values) - 1, 1)
-    return " ".join(
-        f"{place * across:.1f},{_HEIGHT * (1 - value / max(most, 1)):.1f}" for place, value in enumerate(values)
-    )
-
-
-def _page(desk: Desk, visit: Visit, staff: Staff) -> Response:
+def _page(desk: Desk, visit: Visit, staff: Staff, view: View) -> Response:
     store = desk.shop.store
-    alerts = []
-    for found in alerts_of(store, days=_DAYS, limit=_ALERTS):
-        _, passages = alert_with_posts(store, found["id"])
-        alerts.append({**found, "shown": passages[:_POSTS]})
-    place = visit.language == "zh"
-    words = {key: both[place] for key, both in WORDS.items()}
+    zone = ZoneInfo(desk.shop.settings.listen.zone)
+    place = int(visit.language == "zh")
+    found = alerts_of(store, days=_DAYS, limit=_MOST_ALERTS)
+    alerts = [{**one, "shown": alert_with_posts(store, one["id"])[1][:_POSTS]} for one in found[:_ALERTS]]
     return render(
         "desk_opinions.html",
         desk,
         visit,
         _NOTHING,
-        here="/desk/opinions",
+        here=view.address().partition("#")[0],
         staff=staff,
         alerts=alerts,
-        charts=_charts(desk, visit.language, now()),
-        w=words,
-        width=_WIDTH,
-        height=_HEIGHT,
+        topics=_topics(desk, visit.language, view, found, zone),
+        view=view,
+        by={name: BY_WORDS[name][place] for name in BY},
+        periods=PERIODS,
+        w={key: both[place] for key, both in WORDS.items()},
+        zone=zone,
+        local=lambda moment: datetime.fromisoformat(moment).astimezone(zone),
+        frame=charts,
     )
 
 
-def _charts(desk: Desk, language: str, end: datetime) -> list[Chart]:
-    listen = desk.shop.settings.listen
-    names = names_of((*RISKS, *topics_for(listen.mode, listen.topics)))
-    start = end - _CHARTED
-    table = series(heard(desk.shop.store.readings, start, end), "topic", start, end, _STEP, _CHARTS)
-    charts = []
-    for (key,), part in table.group_by("key", maintain_order=True):
-        every, bad = part["posts"].to_list(), part["negative"].to_list()
-        most = max(every, default=0)
-        name = names.get(str(key), (str(key), str(key)))[language == "zh"]
-        charts.append(Chart(name, sum(every), most, points(every, most), points(bad, most)))
-    return sorted(charts, key=lambda chart: -chart.posts)
+def _topics(desk: Desk, language: str, view: View, alerts: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> list[Topic]:
+    """What was written about most, over whole hours."""
+    hours = PERIODS[view.days]
+    end = now().replace(minute=0, second=0, microsecond=0)
+    start = end - timedelta(days=view.days)
+    watch = desk.shop.alarms
+    largest = watch.largest(view.by, start, end, _CHARTS)
+    courses = watch.courses([*largest, *(replace(one, negative=True) for one in largest)], start, end, hours)
+    names = _names(desk, largest)
+    topics = []
+    for place, series in enumerate(largest):
+        every, bad = courses[place], courses[place + len(largest)]
+        about = [
+            one
+            for one in alerts
+            if datetime.fromisoformat(one["raised"]) >= start
+            and any((other["by"], other["name"]) == (series.by, series.name) for other in one["series"])
+        ]
+        moments = [datetime.fromisoformat(one["raised"]) for one in about]
+        topics.append(
+            Topic(
+                series,
+                names.get(series.name, (series.name, series.name))[language == "zh"],
+                float(every.seen.sum()),
+                float(every.seen.max(initial=0)),
+                about,
+                charts.chart(every, bad, start, hours, moments, zone),
+            )
+        )
+    return topics
+
+
+def _names(desk: Desk, series: Sequence[Series]) -> Mapping[str, tuple[str, str]]:
+    """English and Chinese names of topics and risks, titles of products."""
+    if all(one.by in ("topic", "risk") for one in series):
+        return desk.shop.listen.names()
+    items = desk.shop.store.catalogue.get([one.name for one in series if one.by in ("item", "entity")])
+    return {name: (item.title, item.title) for name, item in items.items()}
 
 
 def _said(desk: Desk, staff: Staff, alert: str, form: Form) -> Response:

@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import RedirectResponse, Response
 
 from shopkeeper.errors import NotFoundError
-from shopkeeper.records import Answer, Event, EventKind, Filters, Hit, Item, Passage, PassageKind, Scalar
+from shopkeeper.records import Answer, Event, EventKind, Filters, Hit, Item, PassageKind, Scalar
 from shopkeeper.serving.desk import Desk
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.listing import (
@@ -61,7 +61,7 @@ async def product(request: Request, item: str) -> Response:
 @router.get("/basket")
 async def basket(request: Request) -> Response:
     """What is in the basket, and what goes with it."""
-    return await page(request, _basket)
+    return await page(request, basket_page)
 
 
 def _home(desk: Desk, visit: Visit) -> Response:
@@ -175,7 +175,7 @@ def _product(link: QueryParams, desk: Desk, visit: Visit, name: str) -> Response
         bundle=bundle_view(desk, item, with_it, visit.language),
         waits=waits(desk, visit, item),
         reviews=reviews,
-        rating=_mean_rating(reviews),
+        rating=desk.shop.trust.stars(reviews),
         shelves=shelves,
     )
 
@@ -200,7 +200,8 @@ def _looked_at(link: QueryParams, visit: Visit, item: Item, properties: Mapping[
     return [*events, visit.event(EventKind.VIEW, properties=properties, **facts)]
 
 
-def _basket(desk: Desk, visit: Visit) -> Response:
+def basket_page(desk: Desk, visit: Visit, *, refused: bool = False) -> Response:
+    """The basket; `refused` says that its payment was not accepted, with status 403."""
     t, seen = translator(visit.language, desk.shop.domain.wording), trail(desk, visit)
     items = items_of(desk, seen.basket)
     lines = [(items[name], pieces) for name, pieces in seen.basket.items() if name in items]
@@ -211,7 +212,18 @@ def _basket(desk: Desk, visit: Visit) -> Response:
     else:
         answer = desk.recommend(visit.ask(limit=_SHORT, surface="basket-empty"))
         shelves.append(_shelf(desk, visit, answer, "meanwhile", t("meanwhile")))
-    return render("basket.html", desk, visit, seen, here="/basket", lines=lines, totals=totals(lines), shelves=shelves)
+    return render(
+        "basket.html",
+        desk,
+        visit,
+        seen,
+        here="/basket",
+        status=403 if refused else 200,
+        lines=lines,
+        totals=totals(lines),
+        shelves=shelves,
+        refused=refused,
+    )
 
 
 def _shelf(
@@ -225,11 +237,6 @@ def waits(desk: Desk, visit: Visit, item: Item) -> bool | None:
     if item.showable or not visit.customer:
         return None
     return any(wait.item == item.id for wait in desk.shop.store.waiting.of_customer(visit.customer))
-
-
-def _mean_rating(reviews: list[Passage]) -> float | None:
-    ratings = [passage.rating for passage in reviews if passage.rating is not None]
-    return sum(ratings) / len(ratings) if ratings else None
 
 
 def _customers(desk: Desk) -> list[str]:

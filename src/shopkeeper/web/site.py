@@ -19,6 +19,7 @@ from shopkeeper.web import (
     account,
     actions,
     chat,
+    checkout,
     completing,
     helpdesk,
     looking,
@@ -41,7 +42,20 @@ def create_site(shop: Shop) -> FastAPI:
     site = create_app(shop, keys=keys_of(shop))
     site.state.pace = actions.pace()
     site.state.door = Door(keys_of(shop))
-    for part in (pages, account, actions, chat, completing, opinions, writing, helpdesk, looking, media, reference):
+    for part in (
+        pages,
+        account,
+        actions,
+        checkout,
+        chat,
+        completing,
+        opinions,
+        writing,
+        helpdesk,
+        looking,
+        media,
+        reference,
+    ):
         site.include_router(part.router)
     site.mount("/static", _Static(directory=STATIC))
 

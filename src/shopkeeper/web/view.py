@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -18,23 +18,13 @@ from shopkeeper.retrieval.highlights import Marked
 from shopkeeper.serving.desk import Desk
 from shopkeeper.store.thumbnails import WIDTHS
 from shopkeeper.tasks.advertise.answers import AdAnswer
+from shopkeeper.tasks.money import money
 from shopkeeper.tasks.search.answers import SearchAnswer
 from shopkeeper.web.i18n import LANGUAGES, translator
 from shopkeeper.web.visits import Trail, Visit, leaning
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-_SYMBOLS = {
-    "CNY": "¥",
-    "JPY": "¥",
-    "EUR": "€",
-    "USD": "$",
-    "GBP": "£",
-    "HKD": "HK$",
-    "TWD": "NT$",
-    "KRW": "₩",
-    "INR": "₹",
-}
 _STEPS = 8
 
 Pieces = tuple[tuple[str, bool], ...]
@@ -118,15 +108,7 @@ def product_path(item: str) -> str:
 
 def price(item: Item) -> str:
     """A price for people, or an empty string when it is unknown."""
-    return "" if item.price is None else money(item.price, item.currency)
-
-
-def money(amount: float, currency: str) -> str:
-    """An amount with its currency: ``¥128``, ``€39.90``, ``39.90 SEK``."""
-    whole = currency in ("CNY", "JPY", "KRW") and float(amount).is_integer()
-    number = f"{amount:,.0f}" if whole else f"{amount:,.2f}"
-    symbol = _SYMBOLS.get(currency.upper())
-    return f"{symbol}{number}" if symbol else f"{number} {currency}".strip()
+    return "" if item.price is None else money(item.price, item.currency, cents=False)
 
 
 def pictures(item: Item) -> list[str]:
@@ -197,7 +179,7 @@ def templates() -> Environment:
         asset=asset,
         in_language=in_language,
         price=price,
-        money=money,
+        money=partial(money, cents=False),
         pictures=pictures,
         clips=clips,
         srcset=srcset,

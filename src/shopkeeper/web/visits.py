@@ -58,11 +58,13 @@ class Trail:
         basket: Item id to pieces, in the order they were put in.
         steps: (what was done, item id or words), newest first, each once.
         lately: The item looked at last, or empty.
+        changed: Id of the event that changed the basket last, or empty.
     """
 
     basket: dict[str, int]
     steps: tuple[tuple[EventKind, str], ...]
     lately: str
+    changed: str = ""
 
     @property
     def pieces(self) -> int:
@@ -108,8 +110,10 @@ def fold(events: Sequence[Event]) -> Trail:
     """What the events of one session, oldest first, amount to."""
     basket: dict[str, int] = {}
     steps: dict[tuple[EventKind, str], None] = {}
-    lately = ""
+    lately = changed = ""
     for event in events:
+        if event.kind in (EventKind.CART, EventKind.UNCART, EventKind.PURCHASE):
+            changed = event.id
         match event.kind:
             case EventKind.CART:
                 basket[event.item] = basket.get(event.item, 0) + event.quantity
@@ -124,7 +128,7 @@ def fold(events: Sequence[Event]) -> Trail:
             step = (event.kind, event.item or event.query)
             steps.pop(step, None)
             steps[step] = None
-    return Trail(basket, tuple(reversed(steps)), lately)
+    return Trail(basket, tuple(reversed(steps)), lately, changed)
 
 
 def leaning(steps: Sequence[tuple[EventKind, str]], items: dict[str, Item], count: int = 3) -> list[str]:

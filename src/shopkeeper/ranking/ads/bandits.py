@@ -43,9 +43,15 @@ class Bandit(Protocol):
 
 
 def draw(
-    clicks: ArrayLike, shown: ArrayLike, prior: ArrayLike, rng: np.random.Generator, *, strength: float = PRIOR
+    clicks: ArrayLike,
+    shown: ArrayLike,
+    prior: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    strength: float = PRIOR,
+    times: int = 1,
 ) -> Values:
-    """Draw a click rate for each of n arms: Beta(prior x strength + clicks, (1 - prior) x strength + shown - clicks).
+    """Draw click rates of n arms: Beta(prior x strength + clicks, (1 - prior) x strength + shown - clicks).
 
     Args:
         clicks: float (n,), so far.
@@ -53,9 +59,10 @@ def draw(
         prior: float (n,) or one number, the click rate a model expects, in (0, 1).
         rng: Source of randomness.
         strength: Showings that the prior weighs.
+        times: How many independent draws.
 
     Returns:
-        float64 (n,), in [0, 1].
+        float64 (times, n), in [0, 1].
 
     Raises:
         InputError: Numbers of clicks, showings and priors differ or are negative, or a prior is outside (0, 1).
@@ -74,7 +81,8 @@ def draw(
             cure="Count events from 0, and take the prior from a click model.",
         )
     misses = np.maximum(seen - hits, 0)  # clicks may be logged before their showing is
-    found: Values = rng.beta(expected * strength + hits, (1 - expected) * strength + misses)
+    shape = (times, len(hits))
+    found: Values = rng.beta(expected * strength + hits, (1 - expected) * strength + misses, shape)
     return found
 
 

@@ -185,11 +185,12 @@ class Ledger:
         """1 - cosine between the item bought and the mean of what the customer bought before; NaN without either."""
         words = self.table.words
         has, own, low, high = words >= 0, words[view.rows], view.low("30d"), view.high
+        bought, place = np.unique(np.maximum(words, 0), return_inverse=True)
         dot, length, size = np.zeros(len(own)), np.zeros(len(own)), np.zeros(len(own))
         for first in range(0, vectors.shape[1], _DIMENSIONS):
-            block = np.rint(2**20 * vectors[:, first : first + _DIMENSIONS].astype(np.float64)).astype(np.int64)
-            totals = view.runs.totals(np.where(has[:, None], block[np.maximum(words, 0)], 0))
-            past, item = (totals[high] - totals[low]).astype(np.float64), block[np.maximum(own, 0)].astype(np.float64)
+            block = np.rint(2**20 * vectors[bought, first : first + _DIMENSIONS].astype(np.float64)).astype(np.int64)
+            totals = view.runs.totals(np.where(has[:, None], block[place], 0))
+            past, item = (totals[high] - totals[low]).astype(np.float64), block[place[view.rows]].astype(np.float64)
             dot, length, size = (
                 dot + (past * item).sum(axis=1),
                 length + (past**2).sum(axis=1),

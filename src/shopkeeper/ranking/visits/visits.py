@@ -52,11 +52,11 @@ class Visits:
 
 
 def visitor_of(event: Event) -> str:
-    """Whose event this is; empty where nobody can be told."""
+    """Whose event this is; empty where nobody can be told. A device that is known by its session only is that session."""
     if event.customer:
         return event.customer
     device = event.properties.get("device")
-    if device:
+    if device and device != event.session:
         return f"device:{device}"
     return f"session:{event.session}" if event.session else ""
 

@@ -19,6 +19,7 @@ class Placed:
         price: Of a click, in the currency of the page.
         click: Predicted chance of a click at the first place.
         conversion: Predicted chance that a click leads to a purchase.
+        propensity: Chance with which the auction put this item at this place.
     """
 
     item: str
@@ -27,6 +28,7 @@ class Placed:
     price: float
     click: float
     conversion: float
+    propensity: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

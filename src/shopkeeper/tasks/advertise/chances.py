@@ -7,7 +7,7 @@ the rates of its category.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -19,7 +19,7 @@ from shopkeeper.errors import InputError, ModelError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.ranking.ads.features import NAMES, Moment, ad_features, ad_vectors
 from shopkeeper.ranking.ads.model import AdModel
-from shopkeeper.ranking.item_record import ItemRecord
+from shopkeeper.ranking.item_record import ItemRecord, everybody
 from shopkeeper.records import Event
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.vectors import VectorIndex
@@ -68,8 +68,10 @@ class AdChances:
         self.position = position
 
     @classmethod
-    def load(cls, bundle: Bundle, shelf: Shelf, vectors: VectorIndex) -> AdChances:
-        """What a bundle of task ``ads`` learnt; `fold` the events after `position` into it.
+    def load(
+        cls, bundle: Bundle, shelf: Shelf, vectors: VectorIndex, trust: Callable[[str], float] = everybody
+    ) -> AdChances:
+        """What a bundle of task ``ads`` learnt; `fold` the events after `position` into it, each as far as `trust` says.
 
         Raises:
             ModelError: The bundle is of another task, another version's features, or another encoder.
@@ -88,13 +90,13 @@ class AdChances:
                 where=str(bundle.folder),
                 cure="Train the task `ads` again with the encoder that is live.",
             )
-        record = ItemRecord.load(arrays, values["record"], shelf)
+        record = ItemRecord.load(arrays, values["record"], shelf, trust)
         return cls(shelf, vectors, record, model, int(values.get("position", 0)))
 
     @classmethod
-    def prior(cls, shelf: Shelf, vectors: VectorIndex) -> AdChances:
+    def prior(cls, shelf: Shelf, vectors: VectorIndex, trust: Callable[[str], float] = everybody) -> AdChances:
         """Chances without a bundle: smoothed rates, better with every event folded, times a factor of the cosine."""
-        return cls(shelf, vectors, ItemRecord(shelf))
+        return cls(shelf, vectors, ItemRecord(shelf, trust=trust))
 
     def fold(self, events: Iterable[Event]) -> None:
         """Count what just happened, in order of time."""

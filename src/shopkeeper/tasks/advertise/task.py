@@ -140,7 +140,7 @@ class AdvertiseTask:
                 )
             lost["rank"] += sorted({owner.id for owner in bidders.owners} - {ad.campaign for ad in placed})
         hits = tuple(
-            Hit(item=ad.item, score=1 / place, reasons=(sponsored(ad.advertiser),))
+            Hit(item=ad.item, score=1 / place, propensity=ad.propensity, reasons=(sponsored(ad.advertiser),))
             for place, ad in enumerate(placed, 1)
         )
         return AdAnswer(
@@ -266,11 +266,11 @@ def advertising(
     recent: Callable[[str, str, int], Sequence[Event]],
 ) -> AdvertiseTask:
     """The task over one state of the shop, with its campaigns."""
-    bundle, vectors = registry.live(TASK), floor.index.vectors
+    bundle, vectors, trust = registry.live(TASK), floor.index.vectors, floor.trust.weight
     task = AdvertiseTask(
         floor.shelf,
         floor.index,
-        AdChances.load(bundle, floor.shelf, vectors) if bundle else AdChances.prior(floor.shelf, vectors),
+        AdChances.load(bundle, floor.shelf, vectors, trust) if bundle else AdChances.prior(floor.shelf, vectors, trust),
         spend,
         floor.settings.ads,
         recent=recent,

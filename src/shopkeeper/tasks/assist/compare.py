@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Final
 
-from shopkeeper.records import Item, Request
-from shopkeeper.retrieval.analysis import terms
+from shopkeeper.records import Item
 from shopkeeper.tasks.assist.facts import RATED, cited, facts_of, price_told, reviews_told
 from shopkeeper.tasks.assist.sentences import Speech
 from shopkeeper.tasks.assist.situation import Counter, Draft, Situation, asked, draft
@@ -15,24 +15,26 @@ from shopkeeper.tasks.assist.situation import Counter, Draft, Situation, asked, 
 _CHEAPER: Final = re.compile(
     r"\b(?:cheaper|cheapest|less expensive|lower price|price|costs? less|more expensive)\b|便宜|价格|贵|划算"
 )
-_NAMED: Final = 0.9
-"""Share of a title's terms that a text must hold to name it beside others."""
-_LEAST_TERMS, _MOST_NAMED, _HEAD, _LONG_QUESTION = 2, 4, 6, 12
+_MOST_NAMED, _HEAD, _LONG_QUESTION = 4, 6, 12
 
 
-def named_in(text: str, counter: Counter, most: int = 20) -> list[Item]:
-    """Items whose titles stand in a text almost whole, in the order of the text: for texts that name several."""
-    held = set(terms(text))
-    found = []
-    for hit in counter.search(Request(query=text, limit=most)).hits:
-        item = counter.item(hit.item)
-        own = set(terms(item.title)) if item is not None else set()
-        if item is not None and len(own) >= _LEAST_TERMS and len(own & held) >= _NAMED * len(own):
-            found.append(item)
+def named_in(text: str, counter: Counter) -> list[Item]:
+    """Items whose titles stand in a text almost whole, in the order of the text: for texts that name several.
+
+    Of items that share a title one stands for all: one that can be bought, the cheapest.
+    """
     low = text.lower()
+    found = [item for name in counter.titled(text) if (item := counter.item(name)) is not None]
     whole = [item for item in found if item.title.lower() in low]
-    kept = whole if len(whole) > 1 else found
-    return sorted(kept[:_MOST_NAMED], key=lambda item: low.find(item.title.lower()[:_HEAD]))
+    kept: dict[str, Item] = {}
+    for item in sorted(whole if len(whole) > 1 else found, key=_bought_for):
+        kept.setdefault(item.title.lower(), item)
+    longest = sorted(kept.values(), key=lambda item: -len(item.title))[:_MOST_NAMED]
+    return sorted(longest, key=lambda item: low.find(item.title.lower()[:_HEAD]))
+
+
+def _bought_for(item: Item) -> tuple[bool, float]:
+    return not item.availability.sellable, math.inf if item.price is None else item.price
 
 
 def compare(situation: Situation, counter: Counter) -> Draft | None:

@@ -1,7 +1,7 @@
 """Is this a clear yes, a clear no, or neither? Nothing is done to an order on less than the first.
 
 The whole message must be consent, and a verb in it must be that of the action: "yes, but to another address" is none, and
-"cancel it" agrees to no return. A classifier is not asked.
+"cancel it" agrees to no return; a question agrees to nothing. A classifier is not asked.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ _VERBS: Final = {
         r"(?:修?改|改寄|更新|换)(?:地址|过去|到那里)?",
     ),
 }
+_ASIDE_ZH: Final = re.compile(r"(?:对了|行了|够了|可以了|好了)+[吧啊呀哦]?")
+"""Said to change the subject or to make an end: they begin like consent and are none."""
 _ONLY_POLITE: Final = re.compile(r"(?:please|thanks|thank you| )+|(?:谢谢|请|帮我|麻烦(?:您|你)?了?|吧|呀|啊|哦|了)+")
 
 
@@ -45,12 +47,16 @@ def consent(text: str, tool: str) -> bool | None:
     (True, True, False)
     >>> consent("yes, but not that one", "cancel"), consent("cancel it", "return"), consent("thanks", "cancel")
     (None, None, None)
+    >>> consent("cancel it?", "cancel"), consent("取消？", "cancel"), consent("对了", "cancel")
+    (None, None, None)
     """
     plain = unicodedata.normalize("NFKC", text[:200]).casefold().replace("’", "'")
+    if "?" in plain:
+        return None
     english = " ".join(re.sub(r"[^\w' ]+|_", " ", plain).split())
     chinese = re.sub(r"[\W_]+", "", plain)
     yes, no, yes_zh, no_zh = _patterns(tool)
-    if not english or _ONLY_POLITE.fullmatch(english) or _ONLY_POLITE.fullmatch(chinese):
+    if not english or any(said.fullmatch(words) for said in (_ONLY_POLITE, _ASIDE_ZH) for words in (english, chinese)):
         return None
     if no.fullmatch(english) or (_STARTS_NO_ZH.match(chinese) and no_zh.fullmatch(chinese)):
         return False

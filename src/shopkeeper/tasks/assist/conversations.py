@@ -9,6 +9,7 @@ from typing import Final
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Decision, Passage, PassageKind, now
 from shopkeeper.store.database import SqlStore
+from shopkeeper.store.privacy import nobody
 from shopkeeper.tasks.assist.memory import CUSTOMER, SOURCE, STAFF, Kept, Memory, Transcript, kept
 
 HANDOVER: Final = "handover"
@@ -22,11 +23,6 @@ REPLY: Final = "assist_reply"
 _TAKEN, _CLOSED = "taken", "closed"
 _SHOWN: Final = 500
 _ALL: Final = 1_000_000
-
-
-def nobody(conversation: str) -> str:
-    """Whose words a stranger's are in the review queue, so that they can be erased."""
-    return f"conversation:{conversation}"
 
 
 class Conversations:
@@ -68,13 +64,11 @@ class Conversations:
             InputError: Somebody else has it.
         """
         transcript, memory = self._with_human(conversation)
-        if memory.desk == _TAKEN:
-            case = next((case for case in self.taken() if case.subject == conversation), None)
-            if case is not None and case.rater != staff:
-                raise InputError("Somebody else has this conversation.", where="conversation", cure="Take another.")
-            return
-        self._store.labels.decide(HANDOVER, memory.case, _TAKEN, staff)
-        transcript.keep(replace(memory, desk=_TAKEN))
+        case = self._store.labels.decide(HANDOVER, memory.case, _TAKEN, staff, unless=(_TAKEN,))
+        if case.rater != staff:
+            raise InputError("Somebody else has this conversation.", where="conversation", cure="Take another.")
+        if memory.desk != _TAKEN:
+            transcript.keep(replace(memory, desk=_TAKEN))
 
     def say(self, conversation: str, staff: str, text: str) -> Passage:
         """Say something to the customer; takes the conversation over where it waits.
@@ -99,7 +93,8 @@ class Conversations:
             language=memory.language,
             source=SOURCE,
         )
-        return transcript.add(passage)
+        (said,) = transcript.add(passage)
+        return said
 
     def close(self, conversation: str, staff: str) -> None:
         """Give a conversation back to the assistant.

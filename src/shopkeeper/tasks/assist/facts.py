@@ -13,9 +13,10 @@ from typing import Final
 from shopkeeper.records import Availability, Item, PassageKind
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.tasks.assist.orders import ordinal
-from shopkeeper.tasks.assist.sentences import Speech, money
+from shopkeeper.tasks.assist.sentences import Speech
 from shopkeeper.tasks.assist.situation import Counter, Draft, Situation, asked, draft
 from shopkeeper.tasks.assist.turns import Citation
+from shopkeeper.tasks.money import money
 
 _NAMES: Final = (
     ("colour", "color", "colours", "colors", "shade", "颜色", "什么色", "色"),
@@ -211,10 +212,11 @@ def reviews_told(item: Item, counter: Counter, speech: Speech) -> list[Citation]
     """Say how buyers rate an item, with one that praises and one that complains."""
     found = [passage for passage in counter.reviews(item.id) if passage.kind is PassageKind.REVIEW]
     rated = [(passage.rating, passage) for passage in found if passage.rating is not None]
-    if not rated:
+    mean = counter.stars(passage for _, passage in rated)
+    if mean is None:
         speech.say("no_reviews", title=item.title)
         return []
-    stars = f"{sum(rating for rating, _ in rated) / len(rated):.1f}"
+    stars = f"{mean:.1f}"
     speech.say("stars", title=item.title, stars=stars, count=len(rated))
     best, worst = max(rated, key=lambda each: each[0]), min(rated, key=lambda each: each[0])
     told = [best[1]] if best[0] == worst[0] else [best[1], worst[1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -21,6 +22,8 @@ _AHEAD: Final = 1.15
 """How much more than the next item, variants aside, the named one must hold."""
 _LONGEST: Final = 200  # terms of a message that are looked at
 _COMMON: Final = 2_000  # items with a term beyond which it names none of them
+_WHOLE, _LEAST_TERMS = 0.9, 2
+"""Share of a title's terms that a text must hold to name it beside others, and how many at least."""
 _THIS: Final = re.compile(
     r"(?<![a-z])(?:this|that|the)\s(?:one|item|product|thing)(?![a-z])|(?<![a-z])(?:this|it)(?=\s*(?:[?.!,]|$))"
     r"|(?<![a-z])(?:does|is|will|can|has)\s(?P<it>this|it)(?![a-z])|[这那][款个件双条台](?:商品|产品|东西|宝贝)?"
@@ -79,6 +82,20 @@ class Goods:
         if focus and not any(mention.kind == "product" for mention in found):
             found += self._pointed_at(text, focus[0])
         return found
+
+    def titled(self, text: str) -> list[str]:
+        """Ids of the items whose titles stand in a text almost whole, those with the longest titles first."""
+        said = set(terms(text))
+        shared = Counter(
+            item for term in said if len(self._holding.get(term, ())) <= _COMMON for item in self._holding.get(term, ())
+        )
+        lengths = {item: len(self._titles[item][0]) for item in shared if item in self._titles}
+        whole = [
+            item
+            for item, length in lengths.items()
+            if length >= _LEAST_TERMS and len(self._titles[item][0] & said) >= _WHOLE * length
+        ]
+        return sorted(whole, key=lambda item: -lengths[item])
 
     def _by_code(self, text: str) -> Iterator[Mention]:
         for match in re.finditer(r"[a-z0-9][a-z0-9._/-]{2,}", text, re.IGNORECASE | re.ASCII):

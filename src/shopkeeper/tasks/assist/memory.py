@@ -15,10 +15,11 @@ import orjson
 
 from shopkeeper.errors import ForbiddenError
 from shopkeeper.records import Passage, PassageKind
+from shopkeeper.store.privacy import TALK
 from shopkeeper.store.protocols import Words
 from shopkeeper.tasks.assist.turns import Proposal, Turn
 
-SOURCE: Final = "assistant"
+SOURCE: Final = TALK
 """`Passage.source` of the shop's own conversations: what customers said is never quoted to others."""
 CUSTOMER, ASSISTANT, STAFF = "customer", "assistant", "staff"
 """Authors of a conversation's passages."""
@@ -152,15 +153,19 @@ class Transcript:
                 "This conversation is someone else's.", where="conversation", cure="Begin a new one without an id."
             )
 
-    def add(self, passage: Passage) -> Passage:
-        """Write a passage; on disk when this returns. Times never go back, so that the order of arrival stays."""
+    def add(self, *passages: Passage) -> list[Passage]:
+        """Write passages, all or none; on disk when this returns. Times never go back, so that the order of arrival stays."""
         last = self.passages[-1].time if self.passages else None
-        moment = passage.time
-        if last is not None and moment is not None and moment <= last:
-            passage = replace(passage, time=last + _TICK)
-        self._words.put([passage])
-        self.passages.append(passage)
-        return passage
+        added: list[Passage] = []
+        for passage in passages:
+            moment = passage.time
+            if last is not None and moment is not None and moment <= last:
+                passage = replace(passage, time=last + _TICK)
+            added.append(passage)
+            last = passage.time
+        self._words.put(added)
+        self.passages += added
+        return added
 
     def keep(self, memory: Memory) -> None:
         """Let the conversation stand at something else, without another word said."""

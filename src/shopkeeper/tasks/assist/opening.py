@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
+from shopkeeper.errors import ModelError
 from shopkeeper.models.generate import open_generator
 from shopkeeper.models.registry import Registry
 from shopkeeper.records import PassageKind
@@ -22,6 +26,8 @@ from shopkeeper.trust.safety import Safety
 
 _READ = (PassageKind.FAQ, PassageKind.POLICY, PassageKind.DIALOGUE)
 _REVIEWS = 50
+ABUSE: Final = "abuse"
+"""The task of the classifier of abuse, and the class that it must have."""
 
 
 def open_assist(floor: Floor, store: SqlStore, registry: Registry) -> AssistTask:
@@ -37,22 +43,44 @@ def open_assist(floor: Floor, store: SqlStore, registry: Registry) -> AssistTask
     items = [item for item in floor.shelf.items if item is not None]
     passages = [passage for passage in store.words.scan(_READ) if passage.source != SOURCE]
     understanding = Understanding(registry, floor.shelf, settings, floor.encoders)
+    encoders, intents = understanding.encoders, understanding.intents
     counter = Counter(
         shelf=floor.shelf,
-        index=AnswerIndex(passages, items, floor.encoders, intents=understanding.intents, model=_answers(registry)),
+        index=AnswerIndex(passages, items, encoders, intents=intents, model=_answers(registry)),
         orders=store.orders,
         terms=read_terms(settings.home),
-        search=floor.search.answer,
+        search=partial(floor.search.answer, bare=True),
         recommend=floor.recommend.answer,
         wish=lambda words: floor.search.language.read(words)[0],
         reviews=lambda item: store.words.of_item(item, _REVIEWS),
+        stars=floor.trust.stars,
+        titled=understanding.titled,
         language=_spoken(floor.shelf),
     )
     brands = sorted({item.brand for item in items if item.brand})
     phraser = Phraser(open_generator(settings), settings.generate, brands)
-    abuse = registry.live("abuse")
-    safety = Safety(None if abuse is None else abuse.scorer())
+    safety = Safety(learnt_abuse(registry))
     return AssistTask(store, counter, understanding, phraser, settings.assist, safety.inspect)
+
+
+def learnt_abuse(registry: Registry) -> Callable[[str], float] | None:
+    """The chance that a text is abusive, by the live classifier of that name; None where none is.
+
+    Raises:
+        ModelError: None of its classes is called `ABUSE`.
+    """
+    bundle = registry.live(ABUSE)
+    if bundle is None:
+        return None
+    classes = bundle.parameters.get("classes", ())
+    if ABUSE not in classes:
+        raise ModelError(
+            f"{bundle.name} has no class called {ABUSE}, so nobody knows which of its classes is the abusive one.",
+            where=str(bundle.folder),
+            cure=f"Call that class {ABUSE} in the labels and train again, or go back: shopkeeper models --rollback {ABUSE}",
+        )
+    scorer, place = bundle.scorer(), classes.index(ABUSE)
+    return lambda text: float(scorer.probabilities([text])[0, place])
 
 
 def _answers(registry: Registry) -> AnswerModel | None:

@@ -9,9 +9,10 @@ from typing import Final
 
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.store.orders import Order, OrderStatus
-from shopkeeper.tasks.assist.sentences import STATUS, Speech, day, listed, money
+from shopkeeper.tasks.assist.sentences import STATUS, Speech, day, listed
 from shopkeeper.tasks.assist.situation import Counter, Draft, Situation, asked, draft
 from shopkeeper.tasks.assist.turns import Citation
+from shopkeeper.tasks.money import money
 
 UNDERWAY: Final = (OrderStatus.PLACED, OrderStatus.PACKED, OrderStatus.SHIPPED, OrderStatus.RETURNING)
 """What a customer waits for."""

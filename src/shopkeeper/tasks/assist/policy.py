@@ -37,6 +37,11 @@ _SIDE_BY_SIDE: Final = re.compile(
 _NOT_A_CALL: Final = re.compile(
     r"\bin person\b|\b(?:hours|open|available|opening|what time|when (?:is|are))\b|几点|时间|什么时候|上班|时段"
 )
+_OF_THIS: Final = re.compile(
+    r"\b(?:does|do|has|have|is|are|can|will) (?:it|this|that|these|they)\b|\b(?:on|in|with|for) (?:it|this|these|them)\b"
+    r"|^(?:请问)?(?:这[个款件双台]?|它)?(?:是|有|带|能|可以|会|支持|适合)[^？?]*(?:[吗么嘛]|[?？])\s*[?？]?$|有没有|是不是|能不能|会不会|带不带"
+)
+"""A question about the thing whose page is open, rather than a wish for another."""
 _ORDERS: Final = re.compile(
     r"\b(?:my|the) (?:orders?|parcel|package|delivery|shipment|stuff|things)\b|订单|快递|包裹|物流|我的货|发货"
 )
@@ -129,6 +134,11 @@ def _about_goods(situation: Situation, counter: Counter) -> bool:
     return _thing_in_sight(situation, counter) and situation.chance(*_GOODS_INTENTS) >= HOLDS
 
 
+def _asks_of_the_page(situation: Situation, _counter: Counter) -> bool:
+    """A product page is open, and the words ask what this thing is or has."""
+    return bool(situation.turn.item) and bool(_OF_THIS.search(situation.text.lower()))
+
+
 def _wishes(situation: Situation, _counter: Counter) -> bool:
     """A recommendation is meant, more than a question about the thing that is named."""
     likely = situation.chance("recommend")
@@ -210,6 +220,7 @@ POLICY: Final[tuple[Row, ...]] = (
     Row("the wish was asked back", awaits("wish"), recommend),
     Row("two products were asked back", awaits("product", "compare"), compare),
     Row("the product was asked back", awaits("product"), product),
+    Row("the open page says what is asked of it", _asks_of_the_page, page),
     Row("something is wished for above all", _wishes, recommend),
     Row("a thing is asked about", _about_goods, product),
     Row("something is wished for", wants("recommend"), recommend),

@@ -26,6 +26,7 @@ from shopkeeper.settings import Settings
 from shopkeeper.tasks.assist import mentions as assist_mentions
 from shopkeeper.tasks.assist.dates import dates
 from shopkeeper.tasks.assist.goods import Goods
+from shopkeeper.tasks.assist.recalling import RecallingEncoder
 from shopkeeper.tasks.assist.tone import sentiment, urgency
 from shopkeeper.tasks.assist.turns import Mention
 
@@ -80,13 +81,16 @@ class Understanding:
         encoders: The running shop's.
 
     Attributes:
+        encoders: Those of the shop; the vectors of the last texts are kept in memory, for whoever else looks at a turn.
         intents: The model of intents in force.
     """
 
     def __init__(self, registry: Registry, shelf: Shelf, settings: Settings, encoders: Encoders) -> None:
         self.settings = settings
         self._goods = Goods(item for item in shelf.items if item is not None)
-        self.intents: IntentModel = _live_intents(registry, encoders) or seeded(encoders)
+        self._recalling = RecallingEncoder(encoders.query)
+        self.encoders = Encoders(self._recalling, encoders.passage)
+        self.intents: IntentModel = _live_intents(registry, self.encoders) or seeded(self.encoders)
         feeling = registry.live("sentiment")
         self._feeling: Scorer | None = feeling.scorer() if feeling else None
         self._feelings: Sequence[str] = feeling.parameters["classes"] if feeling else ()
@@ -98,6 +102,10 @@ class Understanding:
         """Chance from which on an intent counts as meant."""
         return self.intents.threshold
 
+    def titled(self, text: str) -> list[str]:
+        """Ids of the items whose titles stand in a text almost whole, in the order of the text; see `Goods.titled`."""
+        return self._goods.titled(text)
+
     def put(self, item: Item) -> None:
         """Take up an item that came or changed."""
         self._goods.put(item)
@@ -106,7 +114,18 @@ class Understanding:
         """Forget an item."""
         self._goods.drop(item)
 
-    def read(self, text: str, language: str = "", focus: Sequence[str] = (), today: date | None = None) -> Understood:
+    def forget(self) -> None:
+        """Let go of what was read lately."""
+        self._recalling.forget()
+
+    def read(
+        self,
+        text: str,
+        language: str = "",
+        focus: Sequence[str] = (),
+        today: date | None = None,
+        named: Sequence[Mention] | None = None,
+    ) -> Understood:
         """Read a message.
 
         Args:
@@ -114,12 +133,13 @@ class Understanding:
             language: ``"zh"`` or ``"en"`` where known; else guessed, English in doubt.
             focus: Ids of items that are open or were spoken of, the latest first.
             today: What "today" means; the current day in UTC when None.
+            named: Things named in it, where they are known already, see `mentions`.
         """
         text = text[:LONGEST]
         today = today or now().date()
         spoken = language[:2] or language_of(text) or "en"
         spoken = spoken if spoken in _LEAST_CLAUSE else "en"
-        named = self._mentions(text, focus, today)
+        named = self.mentions(text, focus, today) if named is None else named
         chances, outside = self._wanted(text, spoken)
         order = np.argsort(-chances, kind="stable")
         intents = tuple((self.intents.names[at], float(chances[at])) for at in order.tolist() if chances[at] >= _SHOWN)
@@ -146,7 +166,12 @@ class Understanding:
             outside = min(outside, float(found.outside[1:].min()) / _CLAUSE_TRUST)
         return chances, min(outside, 1.0)
 
-    def _mentions(self, text: str, focus: Sequence[str], today: date) -> list[Mention]:
+    def mentions(self, text: str, focus: Sequence[str], today: date) -> list[Mention]:
+        """Things named in a message, in order of place, without overlaps; arguments as for `read`.
+
+        This costs far less than the rest of `read`: no encoder looks at the message.
+        """
+        text = text[:LONGEST]
         goods = self._goods.find(text, focus)
         coded = [one for one in goods if one.kind == "product" and any(letter.isdigit() for letter in one.text)]
         formal = assist_mentions.mentions(text)

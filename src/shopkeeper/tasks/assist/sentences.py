@@ -1,4 +1,4 @@
-"""Every sentence that the assistant says of itself, in English and Chinese, and how it writes amounts and days."""
+"""Every sentence that the assistant says of itself, in English and Chinese, and how it writes days."""
 
 from __future__ import annotations
 
@@ -160,7 +160,6 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 STATUS: Final[Mapping[OrderStatus, str]] = {status: f"status_{status.value}" for status in OrderStatus}
-_SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥", "JPY": "¥"}
 _MONTHS: Final = [
     "January",
     "February",
@@ -215,12 +214,6 @@ class Speech:
     def text(self) -> str:
         """All of it in one line."""
         return ("" if self.language == "zh" else " ").join(part for part in self.parts if part)
-
-
-def money(amount: float, currency: str) -> str:
-    """An amount as customers write it: ``$12.50``, ``12.50 SEK``."""
-    sign = _SIGNS.get(currency)
-    return f"{sign}{amount:,.2f}" if sign else f"{amount:,.2f} {currency}".strip()
 
 
 def day(moment: datetime, language: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -52,6 +52,8 @@ class Counter:
         recommend: Finds items for a customer.
         wish: How the search understands words.
         reviews: The newest passages about an item.
+        stars: Mean stars of reviews as far as they are trusted; None where none counts.
+        titled: Ids of the items whose titles stand in a text almost whole.
         language: The shop's own, for what humans read.
     """
 
@@ -63,6 +65,8 @@ class Counter:
     recommend: Callable[[Request], Answer]
     wish: Callable[[str], Wish]
     reviews: Callable[[str], list[Passage]]
+    stars: Callable[[Iterable[Passage]], float | None]
+    titled: Callable[[str], list[str]]
     language: str
     found: Latest[list[Found]] = field(default_factory=lambda: Latest(_KEPT))
 

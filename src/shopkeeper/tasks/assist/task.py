@@ -19,16 +19,19 @@ from shopkeeper.records import Decision, Item, Passage, PassageKind
 from shopkeeper.retrieval.understanding.script import language_of
 from shopkeeper.settings import AssistSettings
 from shopkeeper.store.database import SqlStore
+from shopkeeper.store.privacy import nobody
 from shopkeeper.tasks.assist.consent import consent
-from shopkeeper.tasks.assist.conversations import HANDOVER, nobody
+from shopkeeper.tasks.assist.conversations import HANDOVER
 from shopkeeper.tasks.assist.limits import LONGEST, Pace, readable
 from shopkeeper.tasks.assist.memory import ASSISTANT, CUSTOMER, SOURCE, Kept, Memory, Transcript
+from shopkeeper.tasks.assist.naming import read_unnamed
 from shopkeeper.tasks.assist.phrasing import Phraser
 from shopkeeper.tasks.assist.policy import UPSET, decide
-from shopkeeper.tasks.assist.reading import Understanding, Understood
-from shopkeeper.tasks.assist.sentences import Speech, side
+from shopkeeper.tasks.assist.reading import Understanding
+from shopkeeper.tasks.assist.sentences import Speech
 from shopkeeper.tasks.assist.situation import Counter, Draft, Situation
-from shopkeeper.tasks.assist.turns import Mention, Reply, Turn
+from shopkeeper.tasks.assist.turns import Reply, Turn
+from shopkeeper.trust import grounding
 from shopkeeper.trust.grounding import unsupported
 from shopkeeper.trust.safety import Danger, inspect
 
@@ -36,9 +39,6 @@ _LOCKS: Final = 64
 _WORD: Final = re.compile(r"[A-Za-z\u3400-\u9fff]{2,}")
 _OWN_SOURCES: Final = ("order", "policy", "faq", "product")
 _A_NAME: Final = 6
-_STAND_INS: Final = {"order": ("my order", "订单"), "product": ("this product", "这款商品")}
-"""What a named thing is called when the intents are read: its own words say nothing about what is wanted."""
-_LEAST_MASKED: Final = 8
 LIMITS: Final = "limits"
 """`Reply.model` of what is said to turns that are not read: too many, or empty."""
 
@@ -97,13 +97,20 @@ class AssistTask:
             transcript = Transcript(self._store.words, turn.conversation, self._settings.turns)
             transcript.admit(turn)
             situation = self._situation(turn, text, transcript)
-            transcript.add(_passage(turn, CUSTOMER, text, situation.language, id_=turn.id))
-            row, draft = decide(situation, self._counter)
-            if cut:
-                opening = Speech(situation.language).say("cut", count=f"{LONGEST:,}")
-                draft.speech.parts[:0], draft.speech.wording[:0] = opening.parts, [*opening.wording, opening.text]
-            reply = self._reply(situation, draft, f"policy: {row.when}")
-            written = self._write(transcript, situation, draft, reply)
+            heard = [_passage(turn, CUSTOMER, text, situation.language, id_=turn.id)]
+            if situation.memory.pending is not None:  # a yes is on disk before anything is done about it
+                transcript.add(*heard)
+                heard = []
+            try:
+                row, draft = decide(situation, self._counter)
+                if cut:
+                    opening = Speech(situation.language).say("cut", count=f"{LONGEST:,}")
+                    draft.speech.parts[:0], draft.speech.wording[:0] = opening.parts, [*opening.wording, opening.text]
+                reply = self._reply(situation, draft, f"policy: {row.when}")
+            except Exception:
+                transcript.add(*heard)
+                raise
+            written = self._write(transcript, heard, situation, draft, reply)
         told = yield from self._phrased(situation, draft, reply)
         if told.text != reply.text:
             self._store.words.put([replace(written, text=told.text)])
@@ -119,8 +126,11 @@ class AssistTask:
             self._counter.index.drop(name)
 
     def forget(self, customer: str) -> None:
-        """Let go of what is in memory about a customer."""
+        """Let go of what is in memory about a customer, and of the words of all: nobody knows any more who wrote them."""
         self._pace.forget(customer)
+        self._understanding.forget()
+        self._counter.found.clear()
+        grounding.forget()
 
     def _refused(self, turn: Turn, text: str) -> Reply | None:
         language = turn.language if turn.language in ("zh", "en") else language_of(text) or "en"
@@ -143,7 +153,9 @@ class AssistTask:
             turn=turn,
             text=text,
             language=language,
-            read=self._read(text, language, focus, turn, [order.id for order in orders]),
+            read=read_unnamed(
+                self._understanding, text, language, focus, [order.id for order in orders], turn.time.date()
+            ),
             dangers=self._inspect(text),
             memory=replace(memory, customer=turn.customer or memory.customer, language=language),
             consent=agreed,
@@ -151,27 +163,6 @@ class AssistTask:
             said=tuple(transcript.said(CUSTOMER, 2)),
             tried="".join(transcript.said(ASSISTANT)),
         )
-
-    def _read(self, text: str, language: str, focus: Sequence[str], turn: Turn, orders: Sequence[str]) -> Understood:
-        """Understand a turn; long names of things stand aside while it is read what is wanted with them."""
-        read = self._understanding.read(text, language, focus, turn.time.date())
-        mentions = list(read.mentions)
-        plain = text
-        for _ in range(2):
-            named = [m for m in mentions if m.kind in _STAND_INS and len(m.text) >= _LEAST_MASKED]
-            masked = _masked(text, named, orders, side(language))
-            if masked == plain:
-                break
-            plain = masked
-            again = self._understanding.read(plain, language, (), turn.time.date())
-            more = [
-                replace(m, start=text.find(m.text), end=text.find(m.text) + len(m.text))
-                for m in again.mentions
-                if m.kind == "product" and m.text in text and m.value not in {known.value for known in mentions}
-            ]
-            read = replace(again, mentions=(*mentions, *more))
-            mentions += more
-        return read
 
     def _reply(self, situation: Situation, draft: Draft, model: str) -> Reply:
         """The draft as a reply; what is not in evidence is not said: the words quoted stand in its place."""
@@ -208,8 +199,10 @@ class AssistTask:
                 text = f"{text[: found.start]}[…]{text[found.end :]}"
         return text
 
-    def _write(self, transcript: Transcript, situation: Situation, draft: Draft, reply: Reply) -> Passage:
-        """Put the reply on disk, and before it, where it hands over, the question to humans."""
+    def _write(
+        self, transcript: Transcript, heard: Sequence[Passage], situation: Situation, draft: Draft, reply: Reply
+    ) -> Passage:
+        """Put what was heard and the reply on disk, in one go, and before it, where it hands over, the question to humans."""
         turn, memory = situation.turn, draft.memory
         if reply.sentiment <= UPSET:
             memory = replace(memory, upset=memory.upset + 1)
@@ -226,7 +219,10 @@ class AssistTask:
             self._store.labels.propose([case])
             memory = replace(memory, case=subject)
         title = Kept(memory, _document(reply)).packed()
-        return transcript.add(_passage(turn, ASSISTANT, reply.text, reply.language, id_=reply.id, title=title))
+        *_, written = transcript.add(
+            *heard, _passage(turn, ASSISTANT, reply.text, reply.language, id_=reply.id, title=title)
+        )
+        return written
 
     def _phrased(self, situation: Situation, draft: Draft, reply: Reply) -> Any:
         """Pieces of text for the customer; returns the reply as it was told."""
@@ -250,15 +246,6 @@ class AssistTask:
             return replace(reply, text="".join(said) + rest, phrased=True, model=self._phraser.name)
         yield reply.text
         return reply
-
-
-def _masked(text: str, named: Sequence[Mention], orders: Sequence[str], at: int) -> str:
-    """A text in which named things are called by what they are."""
-    for mention in sorted(named, key=lambda mention: -len(mention.text)):
-        text = text.replace(mention.text, f" {_STAND_INS[mention.kind][at]} ")
-    for order in orders:
-        text = text.replace(order, f" {_STAND_INS['order'][at]} ")
-    return " ".join(text.split())
 
 
 def _language(turn: Turn, text: str, memory: Memory, *, follows: bool) -> str:

@@ -18,8 +18,9 @@ from shopkeeper.retrieval.understanding.prices import prices
 from shopkeeper.retrieval.understanding.quantities import sizes
 from shopkeeper.retrieval.understanding.script import lowered
 from shopkeeper.tasks.assist.facts import cited, facts_of
-from shopkeeper.tasks.assist.sentences import SENTENCES, Speech, listed, money, side
+from shopkeeper.tasks.assist.sentences import SENTENCES, Speech, listed, side
 from shopkeeper.tasks.assist.situation import Counter, Draft, Situation, asked, draft
+from shopkeeper.tasks.money import money
 
 SURFACE: Final = "assistant"
 _LOOKED_AT: Final = 40

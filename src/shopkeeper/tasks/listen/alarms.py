@@ -9,21 +9,24 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from shopkeeper.records import now as clock
 from shopkeeper.settings import ListenSettings
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen.alerts import Alert, alert_of, amend, feedback, updated
+from shopkeeper.tasks.listen.alerts import Alert, alert_of, feedback, updated
 from shopkeeper.tasks.listen.counts import Series
+from shopkeeper.tasks.listen.course import Course
 from shopkeeper.tasks.listen.reading import Reading, reading_of
-from shopkeeper.tasks.listen.summary import headline, summary
-from shopkeeper.tasks.listen.surges import Surge, Surges
-from shopkeeper.tasks.listen.together import ALIKE, Matter, complains, matters, overlap, series_of
+from shopkeeper.tasks.listen.steps import escalated, steps_of, with_steps
+from shopkeeper.tasks.listen.surges import Surges
+from shopkeeper.tasks.listen.telling import Teller
+from shopkeeper.tasks.listen.together import ALIKE, Matter, matters, overlap, series_of
 
 _HISTORY: Final = timedelta(weeks=5)
 _FRESH: Final = timedelta(days=2)
@@ -32,7 +35,6 @@ _KEPT: Final = 300
 """Last posts that are remembered of each series."""
 _COPIED: Final = 200_000
 """Posts whose copies are counted."""
-_EVIDENCE: Final = 12
 _BATCH: Final = 5_000
 _MOST_SERIES: Final = 40
 """Series that one alert names at most."""
@@ -43,8 +45,8 @@ class Alarms:
 
     Args:
         store: Where readings are, and alerts and decisions go.
-        settings: False alarms a week and the cool-down.
-        channels: Names of the channels by which each new alert is to be delivered; see `listen.outbox`.
+        settings: False alarms a week, the cool-down and the time zone.
+        channels: Names of the channels by which each step of an alert is to be told; see `listen.steps`.
         names: English and Chinese names of topics and risks; see `ListenTask.names`.
         moment: The time now, up to which the stored readings are counted.
         every: Time in which a further look is not worth it.
@@ -62,11 +64,11 @@ class Alarms:
     ) -> None:
         self._store = store
         self._channels = tuple(channels)
-        self._names = names
+        self._teller = Teller(store, names)
         self._every = every
         self._looked: datetime | None = None
         self._cool_down = timedelta(hours=settings.cool_down_hours)
-        self._surges = Surges(false_alarms=settings.false_alarms)
+        self._surges = Surges(false_alarms=settings.false_alarms, zone=ZoneInfo(settings.zone))
         self._recent: dict[Series, deque[Reading]] = {}
         self._copies: OrderedDict[str, int] = OrderedDict()
         self._counted: OrderedDict[str, None] = OrderedDict()
@@ -96,7 +98,7 @@ class Alarms:
                 touched.add(alert.id)
                 if not known:
                     raised.append(alert)
-                self._write(alert)
+                self._write(alert, time)
             self._let_end(time, touched)
             return raised
 
@@ -105,11 +107,15 @@ class Alarms:
         with self._lock:
             return self._surges.ready(moment or clock())
 
-    def hourly(self, series: Series, start: datetime, end: datetime) -> tuple[list[float], list[float | None]]:
-        """Counts of a series in each hour, and what was to be expected, None where that cannot be told."""
+    def largest(self, by: str, start: datetime, end: datetime, most: int) -> list[Series]:
+        """Series with the highest counts in [start, end), the highest first; see `Surges.largest`."""
         with self._lock:
-            seen, usual = self._surges.hourly(series, start, end)
-        return seen.tolist(), [None if math.isnan(value) else value for value in usual.tolist()]
+            return self._surges.largest(by, start, end, most)
+
+    def courses(self, series: Sequence[Series], start: datetime, end: datetime, hours: int) -> list[Course]:
+        """What was counted and what was to be expected, for charts; see `Surges.courses`."""
+        with self._lock:
+            return self._surges.courses(series, start, end, hours)
 
     def _recount(self, time: datetime) -> None:
         fresh: list[Reading] = []
@@ -190,12 +196,13 @@ class Alarms:
             risk="",
             severity=0,
         )
-        return self._told(alert, matter, surge)
+        return self._teller.worded(self._teller.measured(alert, matter, surge), matter, surge)
 
     def _prolonged(self, alert: Alert, matter: Matter) -> Alert:
         """The alert as it stands now; what was seen at its height is kept."""
         names = matter.names()
-        surge = next((one for one in matter.surges if one.series == alert.series[0]), None) or matter.surges[0]
+        own = next((one for one in matter.surges if one.series == alert.series[0]), None)
+        surge = own or matter.surges[0]
         also = [series for series in names if series not in alert.series]
         longer = updated(
             alert,
@@ -204,66 +211,30 @@ class Alarms:
             ended=False,
             series=(*alert.series, *also)[:_MOST_SERIES],
         )
-        return self._told(longer, matter, surge) if surge.score > alert.score else longer
-
-    def _told(self, alert: Alert, matter: Matter, surge: Surge) -> Alert:
-        readings = sorted(matter.posts.values(), key=lambda reading: (reading.sentiment, reading.time))
-        originals = list({reading.duplicate_of or reading.post: reading for reading in reversed(readings)}.values())[
-            ::-1
-        ]
-        passages = self._store.words.get([reading.post for reading in originals])
-        there = [reading.post for reading in originals if reading.post in passages]
-        words, places = summary([f"{passages[post].title}\n{passages[post].text}".strip() for post in there])
-        evidence = dict.fromkeys([*(there[place] for place in places), *there, *matter.posts])
-        risks = Counter(reading.risk for reading in readings if reading.risk).most_common(1)
-        count = max(len(readings), 1)
-        negative = sum(complains(reading, surge.series.by, surge.series.name) for reading in readings) / count
-        return updated(
-            alert,
-            detector=surge.detector,
-            posts=surge.posts,
-            weighed=round(surge.seen, 2),
-            expected=round(surge.expected, 2),
-            score=round(surge.score, 2),
-            negative=round(1.0 if surge.series.negative else negative, 4),
-            authors=len({reading.author or reading.post for reading in readings}),
-            risk=risks[0][0] if risks and risks[0][1] >= count / 4 else "",
-            evidence=tuple(evidence)[:_EVIDENCE],
-            summary=words,
-            headline=headline(
-                alert.series[0],
-                self._title(alert.series[0]),
-                posts=surge.posts,
-                expected=surge.expected,
-                span=surge.end - surge.start,
-            ),
-        )
-
-    def _title(self, series: Series) -> tuple[str, str]:
-        item = self._store.catalogue.get([series.name]).get(series.name) if series.by in ("item", "entity") else None
-        return (item.title, item.title) if item else self._names().get(series.name, (series.name, series.name))
+        if own is None:
+            return longer
+        now = self._teller.measured(longer, matter, own)
+        higher = (now.severity, now.score) > (alert.severity, alert.score)
+        return self._teller.worded(now, matter, own) if higher else longer
 
     def _let_end(self, time: datetime, touched: set[str]) -> None:
         for name, alert in list(self._current.items()):
             if name not in touched and not alert.ended and time - alert.end > _OVER:
-                self._write(updated(alert, ended=True))
+                self._write(updated(alert, ended=True), time)
             elif alert.ended and time - alert.end > self._cool_down:
                 del self._current[name]
 
-    def _write(self, alert: Alert) -> None:
+    def _write(self, alert: Alert, time: datetime) -> None:
         if self._current.get(alert.id) == alert:
             return
-        if amend(self._store, alert.id, lambda before: self._row(alert, before)) is None:
+        if self._store.alerts.amend(alert.id, lambda before: self._row(alert, before, time)) is None:
             self._store.labels.propose([alert.question()])
         self._current[alert.id] = alert
 
-    def _row(self, alert: Alert, before: Document | None) -> Document:
-        """The row of an alert; whom it reached so far stays as it is."""
-        waiting: Mapping[str, object] = {channel: {"state": "waiting"} for channel in self._channels}
-        delivered = before.body.get("delivered", {}) if before else waiting
-        return Document(
-            alert.id,
-            before.time if before else alert.raised,
-            {**alert.body(), "delivered": delivered},
-            before.open if before else bool(waiting),
+    def _row(self, alert: Alert, before: Document | None, time: datetime) -> Document:
+        """The row of an alert: whom it reached so far stays as it is, and where it became graver it is to be told again."""
+        moment = before.time if before else alert.raised
+        steps = steps_of(before) if before else ()
+        return with_steps(
+            Document(alert.id, moment, alert.body()), escalated(steps, alert.severity, time, self._channels)
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,6 +14,7 @@ from shopkeeper.records import Decision
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
 from shopkeeper.tasks.listen.counts import Series
+from shopkeeper.tasks.listen.steps import level_of
 
 TASK: Final = "opinion"
 """Name of the alerts' questions in the review queue."""
@@ -34,7 +34,6 @@ _STRICTER: Final = 1.3
 _LOOSER: Final = 0.95
 _MUTED_DAYS: Final = 7.0
 _MOST_DAYS: Final = 366.0
-_amending = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,7 @@ class Alert:
     @property
     def level(self) -> str:
         """``high``, ``medium`` or ``low``."""
-        return "high" if self.severity >= 0.5 else "medium" if self.severity >= 0.3 else "low"
+        return level_of(self.severity)
 
     @property
     def chance(self) -> str:
@@ -121,14 +120,6 @@ def alert_of(document: Document) -> Alert:
         headline=body["headline"],
         **values,
     )
-
-
-def amend(store: SqlStore, alert: str, change: Callable[[Document | None], Document]) -> Document | None:
-    """Change the row of an alert, one change at a time; the row before, None where it is new."""
-    with _amending:
-        before = store.alerts.get([alert]).get(alert)
-        store.alerts.put([change(before)])
-    return before
 
 
 def severity(*, posts: float, expected: float, negative: float, authors: int, risk: str) -> float:

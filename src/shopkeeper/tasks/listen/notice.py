@@ -15,8 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from email.headerregistry import Address
-from email.message import EmailMessage
-from typing import Any, Final, Protocol, TextIO
+from typing import Final, Protocol, TextIO
 from urllib.parse import unquote, urlsplit
 
 import orjson
@@ -25,14 +24,13 @@ from shopkeeper.errors import SettingsError, ShopkeeperError
 from shopkeeper.settings import ListenSettings
 from shopkeeper.store.feeds.downloading import Public, Resolve, is_public, parse, resolve
 from shopkeeper.store.feeds.rejects import Reject
-from shopkeeper.tasks.listen.alerts import Alert
+from shopkeeper.tasks.listen.messages import Notice, mail_of, printable
 
 _SECONDS: Final = 10.0
 """Time for each step of a delivery."""
 _TOTAL: Final = 30.0
 _SMTP_PORTS: Final = {"smtp": 587, "smtps": 465}
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_SUBJECT: Final = 150
 
 
 class UndeliveredError(ShopkeeperError):
@@ -47,8 +45,8 @@ class Channel(Protocol):
         """``webhook``, ``email`` or ``console``."""
         ...
 
-    def send(self, alert: Alert, document: Mapping[str, Any]) -> None:
-        """Deliver an alert; sending it twice must do no harm.
+    def send(self, notice: Notice) -> None:
+        """Deliver one step of an alert; sending it twice must do no harm.
 
         Raises:
             UndeliveredError: It did not arrive, or nobody knows whether it did.
@@ -59,7 +57,7 @@ class Channel(Protocol):
 class Webhook:
     """Posts alerts as JSON, signed as Standard Webhooks 1.0 has it.
 
-    Headers: ``webhook-id`` is the alert's id and the same at every attempt, so that the receiver can drop what it has seen;
+    Headers: ``webhook-id`` is `Notice.id`, the same at every attempt, so that the receiver can drop what it has seen;
     ``webhook-signature`` is ``v1,`` and the base64 of HMAC-SHA256 of ``id.timestamp.body``. Only 2xx counts as taken;
     redirects are not followed.
 
@@ -98,18 +96,18 @@ class Webhook:
         self._resolve = resolve
         self._public = public
 
-    def send(self, alert: Alert, document: Mapping[str, Any]) -> None:
+    def send(self, notice: Notice) -> None:
         """Post the alert."""
-        body = orjson.dumps({"type": "opinion.alert", "data": document})
+        body = orjson.dumps({"type": "opinion.alert", "data": notice.body()})
         stamp = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "shopkeeper",
-            "webhook-id": alert.id,
+            "webhook-id": notice.id,
             "webhook-timestamp": stamp,
         }
         if self._key:
-            headers["webhook-signature"] = signature(self._key, alert.id, stamp, body)
+            headers["webhook-signature"] = signature(self._key, notice.id, stamp, body)
         try:
             status = self._post(body, headers)
         except (OSError, http.client.HTTPException, UnicodeError) as error:
@@ -182,9 +180,9 @@ class Mail:
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
         self._context = context
 
-    def send(self, alert: Alert, document: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def send(self, notice: Notice) -> None:
         """Mail the alert, in both languages."""
-        message = mail_of(alert, self._sender, self._to)
+        message = mail_of(notice, self._sender, self._to)
         try:
             with self._connected() as server:
                 if self._user:
@@ -225,10 +223,10 @@ class Console:
         self._out = out
         self._language = language
 
-    def send(self, alert: Alert, document: Mapping[str, Any]) -> None:  # noqa: ARG002
+    def send(self, notice: Notice) -> None:
         """Write the alert."""
         out = self._out or sys.stderr
-        out.write(f"[{alert.level}] {printable(alert.headline[self._language])}\n    {printable(alert.summary)}\n")
+        out.write(f"{printable(notice.line(self._language))}\n    {printable(notice.alert.summary)}\n")
         out.flush()
 
 
@@ -252,23 +250,6 @@ def signature(key: bytes, identity: str, stamp: str, body: bytes) -> str:
     """What a receiver computes to know who sent a body: ``v1,`` and base64 of HMAC-SHA256 of ``id.timestamp.body``."""
     signed = b".".join((identity.encode(), stamp.encode(), body))
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-
-
-def mail_of(alert: Alert, sender: str, to: Sequence[str]) -> EmailMessage:
-    """The alert as a mail; what posts say cannot break out of its headers."""
-    message = EmailMessage()
-    message["From"] = sender
-    message["To"] = ", ".join(to)
-    message["Subject"] = printable(f"[{alert.level}] {alert.headline['en']}")[:_SUBJECT]
-    message["Message-ID"] = f"<{alert.id}@{sender.rpartition('@')[2] or 'localhost'}>"
-    said = [alert.headline["en"], alert.headline["zh"], alert.summary, f"Alert {alert.id}"]
-    message.set_content("\n\n".join(said) + "\n", cte="base64")  # not every server takes 8 bits
-    return message
-
-
-def printable(text: str) -> str:
-    """A text on one line, without characters that command a terminal or end a header."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
 def _hang_up(stream: socket.socket) -> None:

@@ -1,7 +1,7 @@
-"""Alerts on their way: what each channel still has to be told stands in the alert's own row, and is tried until it arrives.
+"""Alerts on their way: what each channel still has to tell stands in the alert's own row, and is tried until it arrives.
 
-``delivered`` of an alert maps each channel to its ``state`` (waiting, done, dead), ``attempts``, ``next`` (ISO time) and the
-last ``error``. It is written after each attempt, so whoever is killed in between sends once more (at least once).
+An alert has steps, see `listen.steps`. Each channel tells each of them, one after the other. What came of it is written after
+each attempt, so whoever is killed in between sends once more; `Notice.id` is the same then, and receivers drop what they know.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,8 +19,9 @@ from shopkeeper.errors import NotFoundError, ShopkeeperError
 from shopkeeper.records import now as clock
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen.alerts import alert_of, amend
-from shopkeeper.tasks.listen.notice import Channel, UndeliveredError
+from shopkeeper.tasks.listen.alerts import alert_of
+from shopkeeper.tasks.listen.notice import Channel, Notice, UndeliveredError
+from shopkeeper.tasks.listen.steps import steps_of, with_steps
 
 log = logging.getLogger(__name__)
 
@@ -57,9 +59,7 @@ class Outbox:
         arrived = 0
         with self._turn:
             for document in list(self._store.alerts.open()):
-                for name, state in document.body.get("delivered", {}).items():
-                    if name in self._channels and _due(state, moment or clock()):
-                        arrived += self._attempt(document, self._channels[name], state, moment or clock())
+                arrived += sum(self._tell(document, channel, moment) for channel in self._channels.values())
         return arrived
 
     def start(self) -> None:
@@ -81,13 +81,27 @@ class Outbox:
             except ShopkeeperError as error:
                 log.warning("alerts could not be delivered yet", exc_info=error)
 
-    def _attempt(self, document: Document, channel: Channel, state: Mapping[str, Any], moment: datetime) -> bool:
-        attempts = int(state.get("attempts", 0)) + 1
-        alert = alert_of(document)
+    def _tell(self, document: Document, channel: Channel, moment: datetime | None) -> int:
+        """Let a channel tell the steps that are due; a later one waits for those before it."""
+        arrived = 0
+        for place, step in enumerate(steps_of(document)):
+            state = step.delivered.get(channel.name, {"state": "done"})
+            time = moment or clock()
+            if state["state"] != "waiting":
+                continue
+            if not _due(state, time) or not self._attempt(document, place, channel, time):
+                break
+            arrived += 1
+        return arrived
+
+    def _attempt(self, document: Document, place: int, channel: Channel, moment: datetime) -> bool:
+        steps = steps_of(document)
+        attempts = int(steps[place].delivered[channel.name].get("attempts", 0)) + 1
+        notice = Notice(alert_of(document), place, tuple(steps[: place + 1]))
         try:
-            channel.send(alert, {"id": alert.id, **alert.body()})
+            channel.send(notice)
         except UndeliveredError as error:
-            log.info("alert %s not delivered by %s: %s", alert.id, channel.name, error)
+            log.info("alert %s not delivered by %s: %s", notice.id, channel.name, error)
             limit = min(_LONGEST, _FIRST * 2.0 ** min(attempts - 1, 20))
             wait = timedelta(seconds=float(self._rng.uniform(limit / 2, limit)))
             new = {
@@ -96,13 +110,20 @@ class Outbox:
                 "next": (moment + wait).isoformat(),
                 "error": str(error)[:500],
             }
-            self._note(alert.id, channel.name, new)
+            self._note(document.id, place, channel.name, new)
             return False
-        self._note(alert.id, channel.name, {"state": "done", "attempts": attempts, "at": moment.isoformat()})
+        done = {"state": "done", "attempts": attempts, "at": moment.isoformat()}
+        self._note(document.id, place, channel.name, done)
         return True
 
-    def _note(self, alert: str, channel: str, state: Mapping[str, Any]) -> None:
-        amend(self._store, alert, lambda before: _with(before, {channel: state}))
+    def _note(self, alert: str, place: int, channel: str, state: Mapping[str, Any]) -> None:
+        def noted(before: Document | None) -> Document:
+            assert before is not None, "alerts are never deleted"
+            steps = list(steps_of(before))
+            steps[place] = steps[place].told(channel, state)
+            return with_steps(before, steps)  # as it is now: the watch may have prolonged it meanwhile
+
+        self._store.alerts.amend(alert, noted)
 
 
 def retry(store: SqlStore, alert: str) -> int:
@@ -114,23 +135,31 @@ def retry(store: SqlStore, alert: str) -> int:
     document = store.alerts.get([alert]).get(alert)
     if document is None:
         raise NotFoundError("There is no such alert.", where=alert, cure="`shopkeeper alerts list` names them.")
-    dead = [name for name, state in document.body.get("delivered", {}).items() if state["state"] == "dead"]
+    dead = sum(state["state"] == "dead" for step in steps_of(document) for state in step.delivered.values())
     if dead:
-        amend(store, alert, lambda before: _with(before, {name: {"state": "waiting"} for name in dead}))
-    return len(dead)
+        store.alerts.amend(alert, lambda before: _revived(before or document))
+    return dead
 
 
-def _with(document: Document | None, states: Mapping[str, Mapping[str, Any]]) -> Document:
-    """The row as it is now, with some channels' states: the watch may have prolonged the alert meanwhile."""
-    assert document is not None, "alerts are never deleted"
-    delivered = {**document.body.get("delivered", {}), **states}
-    waits = any(state["state"] == "waiting" for state in delivered.values())
-    return Document(document.id, document.time, {**document.body, "delivered": delivered}, waits)
+def _revived(document: Document) -> Document:
+    """The row with all that was given up waiting again."""
+    steps = steps_of(document)
+    waiting = {"state": "waiting"}
+    return with_steps(
+        document,
+        [
+            replace(
+                step,
+                delivered={
+                    name: waiting if state["state"] == "dead" else state for name, state in step.delivered.items()
+                },
+            )
+            for step in steps
+        ],
+    )
 
 
 def _due(state: Mapping[str, Any], moment: datetime) -> bool:
     """Is it time? A clock that went back by more than the longest wait does not hold anything up."""
-    if state["state"] != "waiting":
-        return False
     following = datetime.fromisoformat(state["next"]) if "next" in state else moment
     return following <= moment or following - moment > timedelta(seconds=_LONGEST)

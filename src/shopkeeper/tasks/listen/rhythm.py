@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shopkeeper.tasks.listen.wall import WallClock
+
 Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 
@@ -36,7 +38,7 @@ _MOST_SCATTER = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What is usual. Rows are series; hours are counted since 1970, their place in the week modulo 168.
+    """What is usual. Rows are series; hours are counted since 1970 in UTC, hours of the week by the clock on the wall.
 
     Attributes:
         level: float (series,), counts an hour.
@@ -46,6 +48,7 @@ class Baseline:
         doubt: float (series,), relative variance of the level as estimated.
         cell: float (series,), relative variance of one hour of the rhythm.
         centre: The hour at which `level` holds.
+        clock: Tells the hour of the week.
     """
 
     level: Floats
@@ -55,34 +58,41 @@ class Baseline:
     doubt: Floats
     cell: Floats
     centre: float
+    clock: WallClock
 
     def expected(self, hours: NDArray[np.int64], rows: NDArray[np.int64] | slice = slice(None)) -> Floats:
         """Expected counts, float (series, hours), of hours since 1970."""
         drift = np.clip(np.outer(self.growth[rows], (hours - self.centre) / _DAY), -_MOST_GROWTH, _MOST_GROWTH)
-        found: Floats = self.level[rows, None] * np.exp(drift) * self.rhythm[rows][:, hours % WEEK]
+        found: Floats = self.level[rows, None] * np.exp(drift) * self.rhythm[rows][:, self.clock.local(hours) % WEEK]
         return found
 
 
-def fit(counts: Floats, trusted: Flags, first: int) -> Baseline:
+def fit(counts: Floats, trusted: Flags, first: int, clock: WallClock | None = None) -> Baseline:
     """Estimate what is usual.
+
+    The weeks are those of the clock on the wall: an hour that summer time leaves out is one that was not seen, and of one that
+    comes twice the second counts.
 
     Args:
         counts: float (series, hours), all hours from the first on.
         trusted: bool of the same shape; False where a known surge shall not count.
-        first: Hour since 1970 of the first column.
+        first: Hour since 1970 of the first column, in UTC.
+        clock: Tells the hour of the week; in UTC when not given.
 
     Returns:
         The baseline; without any history its levels are next to nothing.
     """
+    clock = clock or WallClock()
     series, length = counts.shape
-    padding = first % WEEK
-    weeks = -(-(padding + length) // WEEK)
+    local = clock.local(first + np.arange(length))
+    place = local - local.min() + local.min() % WEEK
+    weeks = int(place.max()) // WEEK + 1
     shape = (series, weeks, WEEK)
     seen, weight = np.zeros((2, series, weeks * WEEK), dtype=np.float32)
-    seen[:, padding : padding + length] = counts
-    weight[:, padding : padding + length] = trusted
+    seen[:, place] = counts
+    weight[:, place] = trusted
     seen, weight = seen.reshape(shape), weight.reshape(shape)
-    ages = (padding + length - 1 - np.arange(weeks * WEEK)).reshape(1, weeks, WEEK) / _DAY
+    ages = (place.max() - np.arange(weeks * WEEK)).reshape(1, weeks, WEEK) / _DAY
     recent = np.where(ages >= 0, 0.5 ** (np.maximum(ages, 0) / _HALF_LIFE), 0).astype(np.float32)
 
     level = _median_level(seen, weight)
@@ -116,6 +126,7 @@ def fit(counts: Floats, trusted: Flags, first: int) -> Baseline:
         doubt=1 / (found + 0.5) + scatters[_DAY] / np.maximum(days, 1),
         cell=1 / (weight.sum((1, 2)) * level / WEEK + alike),
         centre=centre,
+        clock=clock,
     )
 
 

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shopkeeper.tasks.listen.counts import DAY, HOUR, QUARTER, Counts, Rows, Series, hourly
+from shopkeeper.tasks.listen.course import STEPS, Course, band
 from shopkeeper.tasks.listen.rhythm import Baseline, Floats, dispersion, fit
 from shopkeeper.tasks.listen.tails import DETECTORS, WINDOWS, Thresholds, common_factor, learnt_thresholds, scores
+from shopkeeper.tasks.listen.wall import WallClock
 
 _WARM: Final = 2 * DAY
 _REFIT: Final = DAY // 2
@@ -69,12 +70,22 @@ class Surges:
         least: Posts below which nothing is a surge.
         most: Series that are kept at most.
         seed: Of the series that are drawn to learn the thresholds from.
+        zone: Time zone whose days and weeks people live by.
     """
 
-    def __init__(self, *, false_alarms: float = 1.0, least: float = 5.0, most: int = 20_000, seed: int = 7) -> None:
+    def __init__(
+        self,
+        *,
+        false_alarms: float = 1.0,
+        least: float = 5.0,
+        most: int = 20_000,
+        seed: int = 7,
+        zone: tzinfo = UTC,
+    ) -> None:
         self._false_alarms = false_alarms
         self._least = least
         self._seed = seed
+        self._clock = WallClock(zone)
         self._counts = Counts(most)
         self._strict: Mapping[Series, float] = {}
         self._fitted: _Fitted | None = None
@@ -138,19 +149,48 @@ class Surges:
             self.mask(surge.series, surge.start, surge.end)
         return sorted(surges, key=lambda surge: -surge.excess)
 
-    def hourly(self, series: Series, start: datetime, end: datetime) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Counts seen and expected in each hour of [start, end), for charts; expected is NaN where nothing can be told yet."""
-        hours = np.arange(int(start.timestamp() // 3600), int(end.timestamp() // 3600))
-        row = self._counts.rows.get(series)
-        if row is None or not len(hours):
-            return np.zeros(len(hours)), np.full(len(hours), np.nan)
-        slots = np.arange(hours[0] * HOUR, (hours[-1] + 1) * HOUR)
-        held = np.where(self._counts.there(slots), self._counts.weighed(np.array([row]), slots), 0)
-        seen = hourly(held)[0].astype(np.float64)
-        if self._fitted is None:
-            return seen, np.full(len(hours), np.nan)
-        usual = self._fitted.baseline.expected(hours, self._fitted.of(np.array([row])))
-        return seen, usual[0].astype(np.float64)
+    def largest(self, by: str, start: datetime, end: datetime, most: int) -> list[Series]:
+        """Series of all posts, split `by` one of `counts.BY`, with the highest counts in [start, end), the highest first."""
+        names = [name for name in self._counts.rows if name.by == by and not name.negative]
+        slots = np.arange(int(start.timestamp() // QUARTER), int(end.timestamp() // QUARTER))
+        slots = slots[self._counts.there(slots)]
+        rows = np.array([self._counts.rows[name] for name in names], dtype=np.int64)
+        totals = self._counts.weighed(rows, slots).sum(1)
+        ranked = sorted(zip(names, totals.tolist(), strict=True), key=lambda one: (-one[1], one[0]))
+        return [name for name, total in ranked[:most] if total > 0]
+
+    def courses(self, series: Sequence[Series], start: datetime, end: datetime, hours: int) -> list[Course]:
+        """What was counted and what was to be expected, in steps of `hours` from the first whole hour on.
+
+        Args:
+            series: Which; unknown ones have counts of 0.
+            start: Of the first step, in the last five weeks.
+            end: What remains of a step before it is left out.
+            hours: One of `course.STEPS`.
+        """
+        first = int(start.timestamp() // 3600)
+        steps = max(int(end.timestamp() // 3600) - first, 0) // hours
+        whole = np.arange(first, first + steps * hours)
+        nothing = np.full(steps, np.nan)
+        if not steps or not self._counts.rows:
+            return [Course(np.zeros(steps), nothing, nothing, nothing)] * len(series)
+        rows = np.array([self._counts.rows.get(name, -1) for name in series], dtype=np.int64)
+        slots = np.arange(first * HOUR, (first + len(whole)) * HOUR)
+        there = (rows >= 0)[:, None] & self._counts.there(slots)
+        seen = np.where(there, self._counts.weighed(rows, slots), 0).reshape(len(series), steps, -1).sum(2)
+        fitted = self._fitted
+        if fitted is None or self._counts.oldest is None:
+            return [Course(row, nothing, nothing, nothing) for row in seen]
+        known = np.where(rows >= 0, fitted.of(rows), fitted.rows)
+        everybody = np.arange(len(self._counts.rows))
+        factor = self._factor(fitted.baseline, everybody, fitted.of(everybody), whole, int(slots[-1]) + 1)
+        usual = fitted.baseline.expected(whole, known) * factor
+        usual[:, whole * HOUR < self._counts.oldest] = np.nan
+        usual = usual.reshape(len(series), steps, hours).sum(2)
+        scatter, doubt, cell = fitted.doubts(known)
+        spread = (scatter[1 + STEPS.index(hours)] + doubt + cell / hours)[:, None]
+        low, high = band(usual, np.broadcast_to(spread, usual.shape))
+        return [Course(*lines) for lines in zip(seen, usual, low, high, strict=True)]
 
     def _fit(self, end: int) -> _Fitted:
         self._counts.forget_silent()
@@ -165,7 +205,7 @@ class Surges:
         if len(slots) >= _NORMAL and len(lasting):
             masked[lasting] = False
             self._counts.unmask(lasting)
-        baseline = fit(hourly(counts), hourly(masked.astype(np.float32)) == 0, since)
+        baseline = fit(hourly(counts), hourly(masked.astype(np.float32)) == 0, since, self._clock)
         recent = slots[-_BEHIND:]
         usual = np.repeat(baseline.expected(recent[::HOUR] // HOUR) / HOUR, HOUR, axis=1)
         quarter = dispersion(counts[:, -_BEHIND:], usual, ~masked[:, -_BEHIND:])
@@ -187,15 +227,19 @@ class Surges:
         """
         slots = np.arange(end - length, end)
         hours = np.arange(slots[0] // HOUR, slots[-1] // HOUR + 1)
+        usual = baseline.expected(hours, known) * self._factor(baseline, rows, known, hours, end) / HOUR
+        return _View(slots, self._counts.weighed(rows, slots), usual[:, slots // HOUR - hours[0]])
+
+    def _factor(self, baseline: Baseline, rows: Rows, known: Rows, hours: Rows, end: int) -> Floats:
+        """What some series have in common in the hours that end before the slot `end`, float (hours,)."""
         leading = np.argsort(-baseline.level[known], kind="stable")[:_LEADING]
-        whole = np.arange(hours[0] * HOUR, (hours[-1] + 1) * HOUR)
-        factor = common_factor(
-            hourly(np.where(whole < end, self._counts.weighed(rows[leading], whole), 0)),
+        slots = np.arange(hours[0] * HOUR, (hours[-1] + 1) * HOUR)
+        counted = (slots < end) & self._counts.there(slots)
+        return common_factor(
+            hourly(np.where(counted, self._counts.weighed(rows[leading], slots), 0)),
             baseline.expected(hours, known[leading]),
             part=(end - int(hours[-1]) * HOUR) / HOUR,
         )
-        usual = baseline.expected(hours, known) * factor / HOUR
-        return _View(slots, self._counts.weighed(rows, slots), usual[:, slots // HOUR - hours[0]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from shopkeeper.retrieval.collaborative import Neighbours, after, mass, together
 from shopkeeper.retrieval.ease import ease
 from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
 from shopkeeper.retrieval.habit import HABIT, Habit
-from shopkeeper.retrieval.histories import Floats, Histories, Source, empty, widen
+from shopkeeper.retrieval.histories import Floats, Histories, Matrix, Source, empty, widen
 from shopkeeper.retrieval.next_items import NextItems
 from shopkeeper.retrieval.popularity import Again, Standing, newness, popularity, trending
 from shopkeeper.retrieval.segments import SegmentPopularity
@@ -159,6 +159,7 @@ class Behaviour:
             deadline: On the clock of `time.perf_counter`: a source whose turn comes later is left out, and said so in the log.
         """
         found: dict[str, Floats] = {}
+        weights: dict[float, Matrix] = {}
         for name in self.names:
             if only is not None and name not in only:
                 continue
@@ -167,7 +168,9 @@ class Behaviour:
                 continue
             if name in self.sources:
                 source = self.sources[name]
-                found[name] = source.scores(histories.weights(source.decay, width))
+                if source.decay not in weights:
+                    weights[source.decay] = histories.weights(source.decay, width)
+                found[name] = source.scores(weights[source.decay])
             elif trails is not None:
                 stepwise = self.habit if name == HABIT or self.next is None else self.next
                 found[name] = stepwise.scores(trails, width)
@@ -183,8 +186,7 @@ class Behaviour:
             width: Number of rows of the shelf.
         """
         newest = histories.keep(histories.ages == 0)
-        asked = [name for name in LATEST if name in self.sources]
-        latest = {name: pool.of(self.sources[name].scores(newest.weights(1.0, width))) for name in asked}
+        latest = {name: _of_newest(self.sources[name], newest, pool) for name in LATEST if name in self.sources}
         evidence = pool.per(self.evidence_of(width)[0])
         of_pool = {name: pool.of(dense) for name, dense in scores.items()}
         blended = {name: of_pool[name] for name in self.parameters.blend.active if name in of_pool}
@@ -276,6 +278,14 @@ class Behaviour:
             words.put(rows, [item.text for item in items])
         if isinstance(meaning, VectorNeighbours) and vectors is not None:
             meaning.put(rows, vectors)
+
+
+def _of_newest(source: Source, newest: Histories, pool: Pool) -> Floats:
+    """What a source makes of each user's newest item for their candidates, float32 (n, most)."""
+    found = np.zeros(pool.rows.shape, dtype=np.float32)
+    for user, row, strength in zip(newest.users.tolist(), newest.rows, newest.strengths, strict=True):
+        found[user] = strength * source.between(row[None], pool.rows[user])[0]
+    return found
 
 
 def fit(

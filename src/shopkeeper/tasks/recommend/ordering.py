@@ -7,14 +7,16 @@ al. 2021). Under a blend, which is a sum, the parts are read off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from shopkeeper.ranking.customer_features import NAMES, SOURCES, customer_features
 from shopkeeper.ranking.pool import EACH, Pool, pooled
 from shopkeeper.retrieval.histories import Floats, Histories, joined
+from shopkeeper.retrieval.leading import best
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.trails import Trails, chained
 from shopkeeper.tasks.recommend.behaviour import Behaviour
@@ -54,19 +56,48 @@ class Judged:
         return Judged(pool, self.table[place][valid][None], self.margin[place][valid][None])
 
 
-@dataclass(frozen=True, slots=True)
 class Order:
     """All rows in order, for n customers.
 
+    Args:
+        dense: Gives `scores`.
+        pushed: See below.
+        judged: See below.
+
     Attributes:
-        scores: float32 (n, rows); -inf where not allowed.
         pushed: float32 (n, rows), what pushes added to the scores; None without any.
         judged: What the ranker said, None where the blend decides.
     """
 
-    scores: Floats
-    pushed: Floats | None
-    judged: Judged | None
+    def __init__(self, dense: Callable[[], Floats], pushed: Floats | None = None, judged: Judged | None = None) -> None:
+        self._dense = dense
+        self.pushed = pushed
+        self.judged = judged
+
+    @cached_property
+    def scores(self) -> Floats:
+        """float32 (n, rows); -inf where not allowed. Under a ranker made when first asked for: pages seldom go beyond it."""
+        return self._dense()
+
+    def best(self, place: int, count: int, places: Rows) -> tuple[Rows, Floats]:
+        """The best rows of one customer, best first.
+
+        Args:
+            place: Which customer.
+            count: How many, at most as many as are allowed.
+            places: int64 (rows,), distinct: of equal ones the lower place comes first.
+
+        Returns:
+            Rows int64 (count,) and their scores float32 (count,).
+        """
+        if self.judged is not None and self.pushed is None:
+            valid = self.judged.pool.valid[place]
+            if count <= np.count_nonzero(valid):  # whoever is no candidate stands behind
+                rows, margin = self.judged.pool.rows[place][valid], self.judged.margin[place][valid]
+                order = np.lexsort((places[rows], -margin))[:count]
+                return rows[order], margin[order]
+        rows = best(self.scores[place], count, places)
+        return rows, self.scores[place][rows]
 
 
 def ordered(
@@ -94,31 +125,43 @@ def ordered(
     """
     width = masks.shape[1]
     if behaviour.ranker is None:
-        scores = behaviour.blended(histories, width, trails, deadline=deadline)
-        scores += _TIE * (behaviour.standing("popular", width) + behaviour.standing("new", width))
-        return _pushed(np.where(masks, scores, -np.inf).astype(np.float32), pushes, None)
+        blended = behaviour.blended(histories, width, trails, deadline=deadline)
+        blended += _TIE * (behaviour.standing("popular", width) + behaviour.standing("new", width))
+        return _pushed(lambda: np.where(masks, blended, np.float32(-np.inf)), pushes, None)
     said = behaviour.scores(histories, width, trails, deadline=deadline)
     if among is None:
         among = pooled(said if pushes is None else {**said, "pushed": pushes}, masks)
     table = customer_features(among, behaviour.judged(histories, among, said, width), histories, shelf)
-    margin = behaviour.margins(table)
-    active = {name: said[name] for name in behaviour.parameters.blend.active if name in said}
-    rest = np.zeros(masks.shape, dtype=np.float32)
-    if active:
-        rest = behaviour.parameters.blend.combine(active, histories.known[:, None], behaviour.evidence_of(width))
-    behind = np.where(among.valid, margin, np.inf).min(axis=1, initial=0.0) - 1
+    judged = Judged(among, table, behaviour.margins(table))
+    blend = behaviour.parameters.blend
+    active = {name: said[name] for name in blend.active if name in said}
+
+    def dense() -> Floats:
+        if active:
+            rest = blend.combine(active, histories.known[:, None], behaviour.evidence_of(width))
+        else:
+            rest = np.zeros(masks.shape, dtype=np.float32)
+        return np.where(masks, _behind(rest, judged), np.float32(-np.inf))
+
+    return _pushed(dense, pushes, judged)
+
+
+def _behind(rest: Floats, judged: Judged) -> Floats:
+    """Scores of all rows, float32 (n, rows): candidates as the ranker has them, the others below by what else is known."""
+    pool, margin = judged.pool, judged.margin
+    behind = np.where(pool.valid, margin, np.inf).min(axis=1, initial=0.0) - 1
     scores = rest - rest.max(axis=1, initial=0, keepdims=True) + behind[:, None].astype(np.float32)
-    person, place = np.nonzero(among.valid)
-    scores[person, among.rows[person, place]] = margin[person, place]
-    return _pushed(np.where(masks, scores, -np.inf).astype(np.float32), pushes, Judged(among, table, margin))
+    person, place = np.nonzero(pool.valid)
+    scores[person, pool.rows[person, place]] = margin[person, place]
+    return scores
 
 
-def _pushed(scores: Floats, pushes: Floats | None, judged: Judged | None) -> Order:
+def _pushed(dense: Callable[[], Floats], pushes: Floats | None, judged: Judged | None) -> Order:
     if pushes is None:
-        return Order(scores, None, judged)
-    unit = np.array([spread(row) for row in scores], dtype=np.float32)
-    amounts = pushes * unit[:, None]
-    return Order(scores + amounts, amounts, judged)
+        return Order(dense, None, judged)
+    scores = dense()
+    amounts = pushes * np.array([spread(row) for row in scores], dtype=np.float32)[:, None]
+    return Order(lambda: scores + amounts, amounts, judged)
 
 
 def spread(scores: Floats) -> float:

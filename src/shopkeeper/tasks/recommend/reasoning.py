@@ -52,21 +52,21 @@ class Explainer:
             person: Whose page it is.
             push: What moved items beside taste.
             behaviour: As it was asked.
-            scores: float32 (rows,), of all rows.
+            scores: float32 (k,), of the rows shown.
             page: int64 (k,), rows shown.
             judged: What the ranker said of this person's candidates; None where the blend decided.
-            pushed: float32 (rows,), what the push added to the scores.
+            pushed: float32 (k,), what the push added to the scores.
         """
         if judged is None:
             held = self._carried(person, behaviour, scores if pushed is None else scores - pushed, page)
         else:
             held = self._tried(person, behaviour, judged, page)
         found: list[Why] = []
-        for (reasons, parts), row in zip(held, page.tolist(), strict=True):
+        for place, ((reasons, parts), row) in enumerate(zip(held, page.tolist(), strict=True)):
             told = (*push.reasons(row, person, self._shelf), *reasons)[:_REASONS]
             if pushed is not None and push.amounts:
                 whole = sum(float(amounts[row]) for amounts in push.amounts.values())
-                unit = float(pushed[row]) / whole if whole else 0.0
+                unit = float(pushed[place]) / whole if whole else 0.0
                 lifts = {name: unit * float(amounts[row]) for name, amounts in push.amounts.items() if amounts[row]}
                 parts = {**parts, **lifts}
             found.append((told or (plain("explore"),), parts))
@@ -108,7 +108,7 @@ class Explainer:
             )
             shares = {source: float(amounts[:, place].sum()) for source, amounts in carried.items()}
             if behaviour.next is not None and "next" in behaviour.parameters.blend.active:
-                shares["next"] = float(scores[row]) - sum(shares.values())
+                shares["next"] = float(scores[place]) - sum(shares.values())
             found.append((reasons, shares))
         return found
 

@@ -12,6 +12,7 @@ from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import Answer, Event, Hit, Item, Request
 from shopkeeper.retrieval.complements import bundle
 from shopkeeper.retrieval.histories import STRENGTH, Floats, fold, joined
+from shopkeeper.retrieval.leading import shuffled
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf
 from shopkeeper.retrieval.trails import chained, trail_of
 from shopkeeper.settings import RecommendSettings
@@ -21,7 +22,7 @@ from shopkeeper.tasks.recommend.people import Person, person
 from shopkeeper.tasks.recommend.pushing import Push, Pusher
 from shopkeeper.tasks.recommend.reasoning import Explainer, greeting
 from shopkeeper.tasks.recommend.shaping import SHAPED, Page, Shaper
-from shopkeeper.tasks.recommend.welcome import top, welcome
+from shopkeeper.tasks.recommend.welcome import welcome
 from shopkeeper.trust.reasons import FOCUS, because
 
 Recent = Callable[[str, str, int], Sequence[Event]]
@@ -91,7 +92,6 @@ class RecommendTask:
         self._muted = muted
         self._explainer = Explainer(shelf)
         self._seed = seed
-        self._shuffled: Rows = np.zeros(0, dtype=np.int64)
 
     def answer(self, request: Request) -> Answer:
         """Recommend by the customer's history, their session, the items in focus, the words of the request and the rules.
@@ -123,7 +123,7 @@ class RecommendTask:
         alone = Person(request, history, trail_of((), self.shelf), deeds, np.array([row], dtype=np.int64))
         mask = self._allowed(alone, Push(vetoed=self._pusher.vetoed(request)), len(self.shelf))
         scores = np.where(mask, behaviour.blended(history, len(mask))[0], -np.inf).astype(np.float32)
-        return self._cut(_Asked(alone, Push(), mask), Order(scores[None], None, None), 0, behaviour, began)
+        return self._cut(_Asked(alone, Push(), mask), Order(lambda: scores[None]), 0, behaviour, began)
 
     def bundle(self, request: Request) -> Answer:
         """What goes with the first of `request.items`: a small set of which every member goes with all others.
@@ -237,30 +237,35 @@ class RecommendTask:
 
     def _cut(self, asked: _Asked, order: Order, place: int, behaviour: Behaviour, began: float) -> Answer:
         """The page of one customer."""
-        request, scores = asked.person.request, order.scores[place]
-        total = int(asked.mask.sum())
+        request = asked.person.request
+        total = int(np.count_nonzero(asked.mask))
         end = min(request.offset + request.limit, total)
-        if self._shaper.idle:
-            rows = self._best(scores, end)[request.offset :]
-            page = Page(rows, np.ones(len(rows)))
+        idle, places = self._shaper.idle, self._places(len(asked.mask))
+        ranked, scores = order.best(place, end if idle else min(total, end + SHAPED), places)
+        if idle:
+            rows = ranked[request.offset :]
+            page, scores = Page(rows, np.ones(len(rows))), scores[request.offset :]
         else:
-            ranked = self._best(scores, min(total, end + SHAPED))
-            page = self._shaper.page(asked.person, behaviour, ranked, scores[ranked])
+            page = self._shaper.page(asked.person, behaviour, ranked, scores)
+            scores = scores[[int(np.flatnonzero(ranked == row)[0]) for row in page.rows.tolist()]]
         judged: Judged | None = order.judged.one(place) if order.judged is not None and request.explain else None
+        pushed = None if order.pushed is None else order.pushed[place][page.rows]
         why = (
-            self._explainer.why(asked.person, asked.push, behaviour, scores, page.rows, judged, _taken(order, place))
+            self._explainer.why(asked.person, asked.push, behaviour, scores, page.rows, judged, pushed)
             if request.explain and len(page.rows)
             else [((), {})] * len(page.rows)
         )
         hits = tuple(
             Hit(
                 item=self.shelf.item(row).id,
-                score=float(scores[row]),
+                score=score,
                 propensity=chance,
                 reasons=reasons,
                 contributions=parts,
             )
-            for row, chance, (reasons, parts) in zip(page.rows.tolist(), page.propensities.tolist(), why, strict=True)
+            for row, score, chance, (reasons, parts) in zip(
+                page.rows.tolist(), scores.tolist(), page.propensities.tolist(), why, strict=True
+            )
         )
         return Answer(request=request, hits=hits, total=total, model=self.model, seconds=time.perf_counter() - began)
 
@@ -291,7 +296,7 @@ class RecommendTask:
                 if request.explain
                 else {},
             )
-            for place in welcome(request, standing, fresh, evidence, mask, self._shuffle(width))
+            for place in welcome(request, standing, fresh, evidence, mask, self._places(width))
         )
         return Answer(
             request=request,
@@ -312,25 +317,14 @@ class RecommendTask:
             )
         return row
 
-    def _best(self, order: Floats, count: int) -> Rows:
-        """The `count` best rows, best first, ties in shuffled order: int64 (count,)."""
-        shuffled = self._shuffle(len(order))
-        return shuffled[top(order[shuffled], count)]
-
-    def _shuffle(self, width: int) -> Rows:
-        shuffled = self._shuffled
-        if len(shuffled) != width:
-            shuffled = self._shuffled = np.random.default_rng([self._seed, width]).permutation(width)
-        return shuffled
+    def _places(self, width: int) -> Rows:
+        """Decides between equals, int64 (width,)."""
+        return shuffled(width, self._seed)
 
 
 def _row(push: Push) -> Floats | None:
     total = push.total
     return None if total is None else total[None]
-
-
-def _taken(order: Order, place: int) -> Floats | None:
-    return None if order.pushed is None else order.pushed[place]
 
 
 def _parts(push: Push, row: int, score: float, fresh: float) -> Mapping[str, float]:

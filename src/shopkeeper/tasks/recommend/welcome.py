@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shopkeeper.records import Request
+from shopkeeper.retrieval.leading import best_allowed
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores
 
 _EVERY = 5
@@ -29,7 +30,7 @@ class Place:
 
 
 def welcome(
-    request: Request, standing: Scores, fresh: Scores, evidence: Scores, mask: Mask, shuffled: Rows
+    request: Request, standing: Scores, fresh: Scores, evidence: Scores, mask: Mask, places: Rows
 ) -> list[Place]:
     """One page for somebody unknown.
 
@@ -39,37 +40,24 @@ def welcome(
         fresh: float32 (rows,), how new.
         evidence: float32 (rows,), how much was ever done with each.
         mask: bool (rows,), what may be shown.
-        shuffled: int64 (rows,), a permutation that breaks ties.
+        places: int64 (rows,), distinct: of equal ones the lower place comes first.
     """
-    allowed = shuffled[mask[shuffled]]
-    untried = fresh[allowed] + np.float32(1) / (1 + evidence[allowed])
-    inside = top(untried, min(_POOL, len(allowed) // _EVERY))
-    pool = allowed[inside]
-    rest = np.delete(allowed, inside)
-    certain = rest[top(standing[rest], min(request.offset + request.limit, len(rest)))]
+    count = int(np.count_nonzero(mask))
+    pool = best_allowed(fresh + np.float32(1) / (1 + evidence), mask, min(_POOL, count // _EVERY), places)
+    rest = mask.copy()
+    rest[pool] = False
+    certain = best_allowed(standing, rest, min(request.offset + request.limit, count - len(pool)), places)
     drawn = np.random.default_rng(_seed(request)).permutation(pool)
-    places = []
-    for position in range(request.offset, min(request.offset + request.limit, len(allowed))):
+    page = []
+    for position in range(request.offset, min(request.offset + request.limit, count)):
         slot = position // _EVERY
         if position % _EVERY == _EVERY - 1 and slot < len(drawn):
             row = int(drawn[slot])
-            places.append(Place(row, float(standing[row]), 1 / len(pool), explored=True))
+            page.append(Place(row, float(standing[row]), 1 / len(pool), explored=True))
         else:
             row = int(certain[position - min(slot, len(drawn))])
-            places.append(Place(row, float(standing[row]), 1.0, explored=False))
-    return places
-
-
-def top(values: Scores, count: int) -> Rows:
-    """Places of the `count` highest of `values`, highest first, of equals the first: int64 (count,).
-
-    Among equals at the edge any may be taken, so whoever cares shuffles first.
-    """
-    if count <= 0:
-        return np.zeros(0, dtype=np.int64)
-    best = np.argpartition(-values, count - 1)[:count] if count < len(values) else np.arange(len(values))
-    best = np.sort(best)
-    return best[np.argsort(-values[best], kind="stable")]
+            page.append(Place(row, float(standing[row]), 1.0, explored=False))
+    return page
 
 
 def _seed(request: Request) -> int:

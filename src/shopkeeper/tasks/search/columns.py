@@ -15,13 +15,31 @@ from shopkeeper.retrieval.shelf import Codes, Rows
 
 _SETTLE = 500
 """Replaced items that are looked at one by one before the columns take them up."""
+_FEW = 8
+"""Rows are looked up one by one where so many times as many have the attribute."""
 
 
 @dataclass(slots=True)
 class _Column:
+    """Rows that have an attribute, in order, and which value each has."""
+
     values: Codes = field(default_factory=Codes)
     rows: array[int] = field(default_factory=lambda: array("i"))
     codes: array[int] = field(default_factory=lambda: array("i"))
+
+    def of(self, rows: Rows, height: int) -> NDArray[np.int32]:
+        """Codes of `rows`, all below `height`, 0 for those without: int32 (n,)."""
+        own, codes = np.asarray(self.rows, dtype=np.intc), np.asarray(self.codes, dtype=np.intc)
+        if len(rows) * _FEW > len(own):
+            table = np.zeros(height, dtype=np.int32)
+            table[own] = codes
+            return table[rows]
+        found = np.zeros(len(rows), dtype=np.int32)
+        if len(own):
+            place = np.minimum(np.searchsorted(own, rows), len(own) - 1)
+            hit = own[place] == rows
+            found[hit] = codes[place[hit]]
+        return found
 
 
 class AttributeColumns:
@@ -59,11 +77,12 @@ class AttributeColumns:
                 if not any(self._value(row, name) for row in self._changed):
                     return np.zeros(len(rows), dtype=np.int32), Codes()
                 column = self._columns.setdefault(name, _Column())
-            table = np.zeros(self._filled, dtype=np.int32)
-            table[np.array(column.rows, dtype=np.intc)] = column.codes
-            for row in self._changed:
-                table[row] = column.values.code(self._value(row, name))
-            return table[rows], column.values
+            found = column.of(rows, self._filled)
+            if self._changed:
+                places = np.flatnonzero(np.isin(rows, list(self._changed)))
+                values = [column.values.code(self._value(row, name)) for row in rows[places].tolist()]
+                found[places] = values
+            return found, column.values
 
     def _fill(self) -> None:
         count = len(self._items)
@@ -88,6 +107,10 @@ class AttributeColumns:
             column.rows, column.codes = array("i", rows[stays].tobytes()), array("i", codes[stays].tobytes())
         for row in sorted(self._changed):
             self._add(row)
+        for column in self._columns.values():
+            order = np.argsort(column.rows, kind="stable")
+            rows, codes = (np.array(values, dtype=np.intc)[order] for values in (column.rows, column.codes))
+            column.rows, column.codes = array("i", rows.tobytes()), array("i", codes.tobytes())
         self._changed.clear()
 
     def _value(self, row: int, name: str) -> str:

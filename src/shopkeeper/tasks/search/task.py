@@ -118,13 +118,16 @@ class SearchTask:
         self.groups.put(row, item)
         self.facets.put(row)
 
-    def answer(self, request: Request, cursor: str = "", *, rules: Rulebook | None = None) -> SearchAnswer:
+    def answer(
+        self, request: Request, cursor: str = "", *, rules: Rulebook | None = None, bare: bool = False
+    ) -> SearchAnswer:
         """One page of what the request asks for. Sold-out and hidden items never pass.
 
         Args:
             request: What is asked.
             cursor: Of an earlier answer; takes the place of `request.offset`.
             rules: Others than those in force, for a preview.
+            bare: Without facets, marks and ways to find more, for callers that show none.
 
         Raises:
             InputError: The order, limit, offset or cursor makes no sense.
@@ -134,13 +137,13 @@ class SearchTask:
         version = self.version  # what a writer changes from here on is another ranking, and its cursors are others
         if cursor:
             request = turned(request, cursor, version)
-        key = f"{version}\n{ranking_of(request)}\n{request.offset + request.limit if not request.query else ''}"
+        key = f"{version}\n{ranking_of(request)}\n{request.offset + request.limit if not request.query else ''}\n{bare}"
         ranking = self._kept.get(key) if request.offset and rules is None else None
         if ranking is None:
-            ranking = self._ranking(request, self.rules if rules is None else rules)
+            ranking = self._ranking(request, self.rules if rules is None else rules, bare=bare)
             if rules is None and len(ranking.ruled.rows) <= _LARGEST:
                 self._kept.put(key, ranking)
-        return self._answered(request, ranking, version, began)
+        return self._answered(request, ranking, version, began, marked=not bare)
 
     def forget(self) -> None:
         """Let go of the rankings that are kept for next pages: they tell who asked what."""
@@ -165,7 +168,7 @@ class SearchTask:
         hidden = self.shelf.rows(item for rule in rules.firing(situation) for item in rule.then.hide)
         return Scope(understood, unsure, chosen, stars, own, wide, mask, hidden)
 
-    def _ranking(self, request: Request, rules: Rulebook) -> _Ranking:
+    def _ranking(self, request: Request, rules: Rulebook, *, bare: bool) -> _Ranking:
         customer = self._customer(request.customer) if request.customer else None
         situation = situation_of(request, customer)
         scope = self._scope(request, situation, rules)
@@ -180,7 +183,7 @@ class SearchTask:
                 rows = leading(rows, self._keys(sort), len(rows))
                 scores = np.zeros(len(rows), dtype=np.float32)
             others = rows[:0]
-            if scope.narrowed:
+            if scope.narrowed and not bare:
                 others = self.finder.look(request.looks, understood, scope.wide, request.time.timestamp()).rows
         elif understood.words:
             past = self._recent(request.customer, request.session, _PAST) if request.customer or request.session else ()
@@ -190,28 +193,33 @@ class SearchTask:
                 near = ranked.words + ranked.meaning
                 rows = passing = leading(rows[near >= _RELEVANT * near.max()], self._keys(sort), len(rows))
                 scores = np.zeros(len(rows), dtype=np.float32)
-            others = self.finder.candidates(understood, scope.wide) if scope.narrowed else rows[:0]
+            others = self.finder.candidates(understood, scope.wide) if scope.narrowed and not bare else rows[:0]
         else:
             passing = np.flatnonzero(mask)
             whole = firing or self.groups.any
             count = len(passing) if whole else min(len(passing), request.offset + request.limit)
             rows = leading(passing, self._keys(sort), count)
             scores = (1 / (1 + np.arange(len(rows)))).astype(np.float32)
-            others = np.flatnonzero(scope.wide) if scope.narrowed else rows[:0]
+            others = np.flatnonzero(scope.wide) if scope.narrowed and not bare else rows[:0]
         ruled = applied(rules, replace(situation, ranked=sort == "relevance"), rows, scores, self.shelf, scope.own)
         listed = products(ruled.rows, self.groups)
         outside = others[others < len(mask)]
         outside = np.setdiff1d(outside[~mask[outside]], scope.hidden, assume_unique=True)
         shown = ruled.rows if firing else passing
-        facets = self.facets.count(np.concatenate([shown, outside]), scope.chosen, stars=scope.stars)
-        total = facets.total if not (understood.words or whole) else len(listed)
+        counted = understood.words or whole
+        facets = Facets({}, (), rows[:0], len(listed))
+        if not (bare and counted):
+            facets = self.facets.count(np.concatenate([shown, outside]), scope.chosen, stars=scope.stars)
+        total = len(listed) if counted else facets.total
         table = np.zeros(int(ruled.rows.max(initial=-1)) + 1, dtype=np.float32)
         table[ruled.rows] = ruled.scores
-        relaxations = self._relaxations(request, understood, total, customer, rules)
+        relaxations = () if bare else self._relaxations(request, understood, total, customer, rules)
         facets = replace(facets, passing=facets.passing[:0])  # as long as the shelf, and of no more use
         return _Ranking(understood, scope.unsure, listed, table[listed.rows], ranked, ruled, facets, total, relaxations)
 
-    def _answered(self, request: Request, ranking: _Ranking, version: str, began: float) -> SearchAnswer:
+    def _answered(
+        self, request: Request, ranking: _Ranking, version: str, began: float, *, marked: bool
+    ) -> SearchAnswer:
         understood, ranked = ranking.understood, ranking.ranked
         start, stop = request.offset, request.offset + request.limit
         places = range(min(start, len(ranking.listed)), min(stop, len(ranking.listed)))
@@ -240,7 +248,7 @@ class SearchTask:
             fired=ranking.ruled.fired,
             pinned=frozenset(item.id for _, row, item in items if row in ranking.ruled.pinned),
             variants={item: others for item, others in variants.items() if others},
-            marks={item.id: highlights(item, searched) for _, _, item in items} if understood.words else {},
+            marks={item.id: highlights(item, searched) for _, _, item in items} if marked and understood.words else {},
             cursor=next_cursor(request, ranking.total, version),
         )
 

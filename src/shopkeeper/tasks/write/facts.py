@@ -13,6 +13,7 @@ from typing import Final
 from shopkeeper.records import Item, Passage, PassageKind
 from shopkeeper.retrieval.aspects import ASPECTS, sayings
 from shopkeeper.retrieval.understanding.script import language_of
+from shopkeeper.tasks.money import money
 from shopkeeper.tasks.write.length import characters, plain
 from shopkeeper.tasks.write.words import ShopWords
 from shopkeeper.trust.claims import banned
@@ -20,7 +21,6 @@ from shopkeeper.trust.safety import inspect
 
 REVIEWS: Final = 500
 """The newest reviews of an item that are read."""
-_SIGNS: Final = {"USD": "$", "EUR": "€", "GBP": "£", "CNY": "¥", "JPY": "¥"}
 _SEASON: Final = frozenset(["season", "季节", "适用季节"])
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"“])|(?<=[。！？；])\s*|\n+")
 _LONGEST: Final = {"en": 200, "zh": 80}
@@ -184,15 +184,6 @@ def facts_of(
         until=max(dated, default=None),
         quoted=tuple(f"{one.title}\n{one.text}" for one in reviews),
     )
-
-
-def money(amount: float, currency: str, language: str) -> str:
-    """A price as shops write it: ``$24.99``, ``79.9元``, ``30.00 SEK``."""
-    if currency == "CNY" and language == "zh":
-        return f"{amount:.2f}".rstrip("0").rstrip(".") + "元"
-    sign = _SIGNS.get(currency.upper())
-    number = f"{amount:,.0f}" if currency == "JPY" else f"{amount:,.2f}"
-    return f"{sign}{number}" if sign else f"{number} {currency}".strip()
 
 
 def _features(item: Item, words: ShopWords) -> tuple[Feature, ...]:
