@@ -22,13 +22,13 @@ from shopkeeper.recipes.moments import Moment
 from shopkeeper.recipes.source_tuning import examples, tune_sources
 from shopkeeper.records import Request
 from shopkeeper.retrieval.histories import Floats
+from shopkeeper.retrieval.leading import best
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import trail_of
 from shopkeeper.settings import RecommendSettings, Settings
 from shopkeeper.tasks.recommend.behaviour import Behaviour, Parameters, fit
 from shopkeeper.tasks.recommend.people import Person
 from shopkeeper.tasks.recommend.shaping import SHAPED, Shaper
-from shopkeeper.tasks.recommend.welcome import top
 
 _K = 10
 _USERS = 4_000
@@ -135,15 +135,15 @@ def _ranked(
     behaviour: Behaviour, asked: Moment, width: int, rng: np.random.Generator
 ) -> tuple[list[Floats], list[NDArray[np.int64]]]:
     """Scores and rows of the best `SHAPED` + 10 of every customer, what they own left out."""
-    shuffled = rng.permutation(width)
+    places = rng.permutation(width)
     scores, lists = [], []
     for user in range(len(asked.past)):
         part = asked.split.take(np.array([user], dtype=np.int64))
         dense = behaviour.blended(part.past, width)[0]
         dense[part.owned.indices] = -np.inf
-        best = shuffled[top(dense[shuffled], SHAPED + _K)]
-        scores.append(dense[best])
-        lists.append(best)
+        rows = best(dense, SHAPED + _K, places)
+        scores.append(dense[rows])
+        lists.append(rows)
     return scores, lists
 
 

@@ -46,4 +46,7 @@ def ratings_from(store: Store, shelf: Shelf) -> NDArray[np.float32]:
         if (row := shelf.row(item)) is not None:
             total[row] += weight * stars
             count[row] += weight
-    return np.divide(total, count, out=np.full(len(shelf), np.nan), where=count > 0).astype(np.float32)
+    means: NDArray[np.float32] = np.divide(total, count, out=np.full(len(shelf), np.nan), where=count > 0).astype(
+        np.float32
+    )
+    return means

@@ -48,4 +48,4 @@ def band(expected: Floats, spread: Floats) -> tuple[Floats, Floats]:
     size = 1 / np.maximum(spread, 1e-6)
     share = size / (size + expected)
     low, high = (stats.nbinom.ppf(part, size, share) for part in ((1 - _WITHIN) / 2, (1 + _WITHIN) / 2))
-    return low, high
+    return np.asarray(low), np.asarray(high)

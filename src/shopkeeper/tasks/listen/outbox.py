@@ -20,7 +20,8 @@ from shopkeeper.records import now as clock
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
 from shopkeeper.tasks.listen.alerts import alert_of
-from shopkeeper.tasks.listen.notice import Channel, Notice, UndeliveredError
+from shopkeeper.tasks.listen.messages import Notice
+from shopkeeper.tasks.listen.notice import Channel, UndeliveredError
 from shopkeeper.tasks.listen.steps import steps_of, with_steps
 
 log = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ def retry(store: SqlStore, alert: str) -> int:
     document = store.alerts.get([alert]).get(alert)
     if document is None:
         raise NotFoundError("There is no such alert.", where=alert, cure="`shopkeeper alerts list` names them.")
-    dead = sum(state["state"] == "dead" for step in steps_of(document) for state in step.delivered.values())
+    dead: int = sum(state["state"] == "dead" for step in steps_of(document) for state in step.delivered.values())
     if dead:
         store.alerts.amend(alert, lambda before: _revived(before or document))
     return dead

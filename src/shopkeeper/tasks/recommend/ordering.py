@@ -150,7 +150,7 @@ def _behind(rest: Floats, judged: Judged) -> Floats:
     """Scores of all rows, float32 (n, rows): candidates as the ranker has them, the others below by what else is known."""
     pool, margin = judged.pool, judged.margin
     behind = np.where(pool.valid, margin, np.inf).min(axis=1, initial=0.0) - 1
-    scores = rest - rest.max(axis=1, initial=0, keepdims=True) + behind[:, None].astype(np.float32)
+    scores: Floats = rest - rest.max(axis=1, initial=0, keepdims=True) + behind[:, None].astype(np.float32)
     person, place = np.nonzero(pool.valid)
     scores[person, pool.rows[person, place]] = margin[person, place]
     return scores
