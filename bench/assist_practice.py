@@ -2,7 +2,11 @@
 
 A dialogue is resolved when every reply is of a right kind, holds the facts that it must and nothing that it must not, shows
 what fits, and the orders stand at its end as they must. `grounded` is the share of the figures, prices, dates, names and
-promises said that the evidence holds. A wrong action is any change of an order that no dialogue asked for.
+promises said that the evidence holds, by the shop's own check (`trust.grounding`), which censors the assistant as well: near 1 for
+ours by design, it says what the check lets through, not that nothing slips past it. Evidence is gathered anew, from what was said
+so far. A wrong action is any change of any order of all dialogues that was not asked for just then, or another one than was
+asked for. `handover_precision` is the share of the dialogues handed over in which that is one of the right replies,
+`handover_recall` the share handed over of those in which it is the only one.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from shopkeeper.settings import load
 from shopkeeper.store.database import open_store
 from shopkeeper.store.orders import Order, OrderStatus
 from shopkeeper.tasks.assist.sentences import WORDING, day
-from shopkeeper.tasks.assist.turns import Reply, Turn
+from shopkeeper.tasks.assist.turns import Citation, Reply, Turn
 from shopkeeper.tasks.shop import Shop
 from shopkeeper.trust.facts import facts
 from shopkeeper.trust.folding import fold
@@ -79,9 +83,10 @@ def run(data: Path, *, quick: bool = False, seed: int = 7, task: str = "test") -
             for query in ("shoes", "鞋", "xiezi"):  # as the server does before it listens
                 shop.search(Request(query=query, limit=1))
             shop.assist(Turn(text="hello"))
-            ours = [played(case, shop, lambda turn, _: shop.assist(turn)) for case in chosen]
+            watched = [order.id for case in chosen for order in case.orders]
+            ours = [played(case, shop, lambda turn, _: shop.assist(turn), watched) for case in chosen]
             plain = Plain(practice, shop)
-            theirs = [played(case, shop, plain.answer) for case in chosen]
+            theirs = [played(case, shop, plain.answer, watched) for case in chosen]
         finally:
             shop.close()
     return [_row("keywords + TF-IDF", chosen, theirs), _row("shopkeeper", chosen, ours)]
@@ -94,24 +99,25 @@ def stocked(practice: Practice, home: Path) -> Shop:
     return Shop(load(home, environ={}, overrides={"assist.rate_per_minute": 100_000}), store)
 
 
-def played(case: Case, shop: Shop, answer: Answer) -> Outcome:
-    """Hold one dialogue and judge it."""
+def played(case: Case, shop: Shop, answer: Answer, watched: Sequence[str] = ()) -> Outcome:
+    """Hold one dialogue and judge it; `watched` are the orders that it must leave alone beside its own."""
+    watched = [*watched, *(order.id for order in case.orders)]
     shop.store.orders.put(case.orders)
     failure, wrong, said, ungrounded, handed = "", 0, 0, 0, False
     seconds: list[float] = []
     conversation = uuid.uuid4().hex
     for number, step in enumerate(case.steps):
-        before = _standing(shop, case.customer)
+        before = _standing(shop, watched)
         turn = Turn(text=step.text, customer=case.customer, item=step.item, time=case.time, conversation=conversation)
         began = time.perf_counter()
         reply = answer(turn, case)
         seconds.append(time.perf_counter() - began)
         handed = handed or reply.kind == "handover"
-        after = _standing(shop, case.customer)
+        after = _standing(shop, watched)
         changed = {name for name in after if after[name] != before.get(name)}
         wanted = {case.orders[0].id} if step.does and case.orders else set()
-        wrong += len(changed - wanted)
-        evidence = _evidence(reply, shop, case)
+        wrong += sum(name not in wanted or step.does not in after[name] for name in changed)
+        evidence = _evidence(reply, shop, case, number + 1)
         claims = unsupported(reply.text, evidence)
         said += sum(1 for _ in facts(fold(reply.text).text))
         ungrounded += len(claims)
@@ -153,20 +159,18 @@ def _held(fact: str, text: str) -> bool:
     return " ".join(fact.casefold().split()) in " ".join(text.split())
 
 
-def _standing(shop: Shop, customer: str) -> dict[str, tuple[str, str]]:
-    if not customer:
-        return {}
-    return {order.id: (order.status.value, order.address) for order in shop.store.orders.of_customer(customer)}
+def _standing(shop: Shop, orders: Sequence[str]) -> dict[str, tuple[str, str]]:
+    return {name: (order.status.value, order.address) for name, order in shop.store.orders.get(orders).items()}
 
 
-def _evidence(reply: Reply, shop: Shop, case: Case) -> list[str]:
-    """What the reply may rest on, gathered anew: its citations, the items shown, the customer's own orders and words."""
+def _evidence(reply: Reply, shop: Shop, case: Case, steps: int) -> list[str]:
+    """What the reply may rest on, gathered anew: its citations, the items shown, the customer's own orders and words so far."""
     found = [f"{citation.title}. {citation.text}" for citation in reply.citations]
     shown = [hit.item for hit in reply.hits] + [c.id for c in reply.citations if c.source == "product"]
     found += [_words(item) for name in shown if (item := _item(shop, name)) is not None]
     for order in shop.store.orders.of_customer(case.customer) if case.customer else ():
         found += _order_words(order, shop)
-    return [*found, reply.turn.text, *(step.text for step in case.steps), *WORDING]
+    return [*found, reply.turn.text, *(step.text for step in case.steps[:steps]), *WORDING]
 
 
 def _words(item: Item) -> str:
@@ -197,7 +201,7 @@ def _row(system: str, chosen: Sequence[Case], outcomes: Sequence[Outcome]) -> Ro
     said, ungrounded = sum(o.said for o in outcomes), sum(o.ungrounded for o in outcomes)
     right = np.array([case.hands_over for case in chosen])
     handed = np.array([outcome.handed for outcome in outcomes])
-    must = np.array([any("handover" in step.kinds for step in case.steps) for case in chosen])
+    may = np.array([any("handover" in step.kinds for step in case.steps) for case in chosen])
     zh = np.array([case.language == "zh" for case in chosen])
     metrics = {
         "resolved": Metric.mean(resolved),
@@ -205,7 +209,7 @@ def _row(system: str, chosen: Sequence[Case], outcomes: Sequence[Outcome]) -> Ro
         "resolved_zh": Metric.mean(resolved[zh]),
         "grounded": Metric(1.0 - ungrounded / max(said, 1)),
         "wrong_actions": Metric(float(sum(o.wrong for o in outcomes))),
-        "handover_precision": Metric(float(must[handed].mean()) if handed.any() else 1.0),
+        "handover_precision": Metric(float(may[handed].mean()) if handed.any() else 1.0),
         "handover_recall": Metric(float(handed[right].mean()) if right.any() else 1.0),
         "p50_ms": Metric(float(np.percentile(seconds, 50))),
         "p95_ms": Metric(float(np.percentile(seconds, 95))),
@@ -247,8 +251,8 @@ class Plain:
         """One reply."""
         zh = bool(re.search(r"[\u4e00-\u9fff]", turn.text))
 
-        def said(kind: str, text: str, hits: tuple[Hit, ...] = ()) -> Reply:
-            return Reply(turn=turn, text=text, kind=kind, language="zh" if zh else "en", hits=hits)
+        def said(kind: str, text: str, hits: tuple[Hit, ...] = (), cited: tuple[Citation, ...] = ()) -> Reply:
+            return Reply(turn=turn, text=text, kind=kind, language="zh" if zh else "en", hits=hits, citations=cited)
 
         low = turn.text.lower()
         orders = self._shop.store.orders.of_customer(turn.customer) if turn.customer else []
@@ -275,10 +279,13 @@ class Plain:
         scores = (self._rows @ self._space.transform([turn.text]).T).toarray()[:, 0]
         best = int(np.argmax(scores))
         if scores[best] > 0.15:
-            return said("answer", self._passages[best].text)
+            found = self._passages[best]
+            cited = Citation(source=found.kind.value, id=found.id, title=found.title, text=found.text)
+            return said("answer", found.text, cited=(cited,))
         if intent == "recommend":
             hits = self._shop.search(Request(query=turn.text, limit=6, language="zh" if zh else "en")).hits
             return said("recommend", "", hits=hits)
         if turn.item and (item := _item(self._shop, turn.item)) is not None:
-            return said("answer", _words(item))
+            cited = Citation(source="product", id=item.id, title=item.title, text=item.text)
+            return said("answer", _words(item), cited=(cited,))
         return said("ask", "")

@@ -61,6 +61,14 @@ def test_a_conversation_and_a_hand_over_to_the_desk(run):
     assert run("desk", "take", "talk-1", "--staff", "tom")[0] == 1
     assert run("desk", "say", "talk-1", "Good morning", "--staff", "mia")[0] == 0
     assert run("desk", "say", "talk-1", " \x00", "--staff", "mia")[0] == 1
+    turns = json.loads(run("desk", "show", "talk-1", "--json")[1])
+    assert [turn["author"] for turn in turns][-1] == "staff"
+    heard = next(turn["id"] for turn in turns if turn["author"] == "customer")
+    replied = next(turn["id"] for turn in turns if turn["author"] == "assistant")
+    assert run("desk", "rate", replied, "down", "--better", "Somebody comes at once.")[0] == 0
+    assert run("desk", "intent", heard, "contact_human_agent")[0] == 0
+    assert run("desk", "intent", replied, "contact_human_agent")[0] == 1
+    assert run("desk", "show", "nowhere")[0] == 1
     assert run("desk", "close", "talk-1", "--staff", "mia")[0] == 0
     assert run("desk", "close", "talk-1")[0] == 1
     assert json.loads(run("desk", "list", "--json")[1]) == []

@@ -73,5 +73,5 @@ def test_an_empty_shop_learns_nothing_and_says_what_is_missing(tmp_path):
 
 def test_an_unknown_recipe_is_an_error_that_lists_the_known_ones(taught):
     store, settings, registry, _ = taught
-    with pytest.raises(InputError, match="relevance, pictures, search, recommend, purchase"):
+    with pytest.raises(InputError, match="reviewer, relevance, pictures, search, recommend, purchase"):
         list(train(store, settings, registry, ["cooking"]))

@@ -341,6 +341,25 @@ class Spoken:
             raise ModelError("It broke off.")
 
 
+def test_what_is_erased_while_a_generator_phrases_stays_erased(shop):
+    talk = Talk(shop)
+
+    class Slow:
+        name = "slow"
+
+        def stream(self, messages, *, most, seconds):
+            shop.conversations.forget(talk.first.conversation)
+            yield "Your parcel arrives in three working days."
+
+    assistant = shop.assistant
+    kept, assistant._phraser = assistant._phraser, Phraser(Slow(), shop.settings.generate)
+    try:
+        talk.say("How long does delivery take?")
+    finally:
+        assistant._phraser = kept
+    assert not shop.conversations.turns(talk.first.conversation)
+
+
 @pytest.mark.parametrize(
     ("generator", "text", "phrased"),
     [

@@ -151,7 +151,7 @@ def test_the_receiver_can_tell_who_sent_it(receiver: Receiver, key: str):
 
 def test_private_addresses_are_refused_unless_allowed(receiver: Receiver):
     with pytest.raises(UndeliveredError, match="not a public address"):
-        Webhook(receiver.url).send(Notice(alert()))
+        Webhook(receiver.url.replace("http:", "https:")).send(Notice(alert()))
     with pytest.raises(UndeliveredError, match="not a public address"):
         Webhook("https://inside.example", resolve=lambda host, port: ["93.184.216.34", "10.0.0.7"]).send(
             Notice(alert())
@@ -167,7 +167,9 @@ def test_only_2xx_counts_and_redirects_are_not_followed(receiver: Receiver, stat
     assert len(receiver.taken) == 1
 
 
-@pytest.mark.parametrize("url", ["", "ftp://x", "https://user:pw@x", "https://", "http://[::1", "https://x:99999"])
+@pytest.mark.parametrize(
+    "url", ["", "ftp://x", "https://user:pw@x", "https://", "http://[::1", "https://x:99999", "http://example.com/alerts"]
+)
 def test_an_address_that_makes_no_sense(url: str):
     with pytest.raises(SettingsError):
         Webhook(url)

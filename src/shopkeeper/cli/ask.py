@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from shopkeeper.cli.main import Session, app
-from shopkeeper.errors import InputError
+from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.records import now
 from shopkeeper.serving.assist_schemas import reply_document, said
 from shopkeeper.serving.helpdesk import Case, case_document, cases
@@ -19,7 +19,9 @@ from shopkeeper.tasks.assist.conversations import Conversations
 from shopkeeper.tasks.assist.turns import Reply, Turn
 from shopkeeper.tasks.shop import Shop, open_shop
 
-desk = typer.Typer(no_args_is_help=True, help="Customers whom the assistant handed over: list, take, say, close.")
+desk = typer.Typer(
+    no_args_is_help=True, help="Customers whom the assistant handed over, and what humans say of its replies."
+)
 app.add_typer(desk, name="desk")
 
 Conversation = Annotated[str, typer.Argument(help="Id of the conversation, as `desk list` shows it.")]
@@ -75,6 +77,47 @@ def list_cases(
 
 
 @desk.command()
+def show(context: typer.Context, conversation: Conversation) -> None:
+    """What was said, with the id of every turn, and what the conversation stands at."""
+    session: Session = context.obj
+    store = open_store(session.settings.store_url)
+    try:
+        turns = Conversations(store).turns(conversation)
+    finally:
+        store.close()
+    if not turns:
+        raise NotFoundError(
+            "There is no such conversation.", where=conversation, cure="`shopkeeper desk list` names those that wait."
+        )
+    rows = [(turn.id, f"{turn.time:%Y-%m-%d %H:%M}" if turn.time else "", turn.author, turn.text) for turn in turns]
+    session.output.table(f"Conversation {conversation}", ["id", "time", "who", "text"], rows)
+    session.output.result([dict(zip(("id", "time", "author", "text"), row, strict=True)) for row in rows])
+
+
+@desk.command()
+def rate(
+    context: typer.Context,
+    reply: Annotated[str, typer.Argument(help="Id of a reply, as `desk show` has it.")],
+    verdict: Annotated[Literal["up", "down"], typer.Argument(help="Was it good?")],
+    better: Annotated[str, typer.Option(help="What would have been better; it teaches.")] = "",
+    staff: Staff = "desk",
+) -> None:
+    """Say whether a reply was good."""
+    _desk(context, reply, lambda found: found.rate(reply, verdict == "up", staff, said(better)), "Noted.")
+
+
+@desk.command()
+def intent(
+    context: typer.Context,
+    turn: Annotated[str, typer.Argument(help="Id of what a customer said, as `desk show` has it.")],
+    wanted: Annotated[str, typer.Argument(help="What they really wanted; it teaches.")],
+    staff: Staff = "desk",
+) -> None:
+    """Correct how a customer was understood."""
+    _desk(context, turn, lambda found: found.correct(turn, wanted, staff), "Noted.")
+
+
+@desk.command()
 def take(context: typer.Context, conversation: Conversation, staff: Staff = "desk") -> None:
     """Take a conversation over: the assistant is silent in it from now on."""
     _desk(context, conversation, lambda found: found.take(conversation, staff), "Taken.")
@@ -100,7 +143,7 @@ def close(context: typer.Context, conversation: Conversation, staff: Staff = "de
     _desk(context, conversation, lambda found: found.close(conversation, staff), "Closed.")
 
 
-def _desk(context: typer.Context, conversation: str, deed: Callable[[Conversations], object], told: str) -> None:
+def _desk(context: typer.Context, about: str, deed: Callable[[Conversations], object], told: str) -> None:
     session: Session = context.obj
     store = open_store(session.settings.store_url)
     try:
@@ -108,7 +151,7 @@ def _desk(context: typer.Context, conversation: str, deed: Callable[[Conversatio
     finally:
         store.close()
     session.output.say(told)
-    session.output.result({"conversation": conversation, "done": told})
+    session.output.result({"about": about, "done": told})
 
 
 def _show(session: Session, shop: Shop, reply: Reply) -> None:

@@ -113,8 +113,15 @@ class AssistTask:
             written = self._write(transcript, heard, situation, draft, reply)
         told = yield from self._phrased(situation, draft, reply)
         if told.text != reply.text:
-            self._store.words.put([replace(written, text=told.text)])
+            self._amend(written, told.text)
         yield replace(told, seconds=time.perf_counter() - began)
+
+    def _amend(self, written: Passage, text: str) -> None:
+        """Let the transcript say what was said in the end; what was erased meanwhile stays erased."""
+        with self._locks[hash(written.thread) % _LOCKS]:
+            kept = self._store.words.get([written.id]).get(written.id)
+            if kept is not None:
+                self._store.words.put([replace(kept, text=text)])
 
     def apply(self, items: Sequence[Item], removed: Sequence[str]) -> None:
         """Take up items that came or changed, and let go of those that went."""

@@ -92,6 +92,12 @@ class Webhook:
                 where="listen.webhook",
                 cure="Give an address such as https://example.com/alerts, and a plain key or whsec_ and base64.",
             ) from error
+        if self._target.scheme == "http" and not private:
+            raise SettingsError(
+                "The webhook's address is not encrypted, and alerts quote what customers wrote.",
+                where="listen.webhook",
+                cure="Use https, or allow an address of the own network with listen.webhook_private.",
+            )
         self._private = private
         self._resolve = resolve
         self._public = public
