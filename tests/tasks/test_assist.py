@@ -275,7 +275,7 @@ def test_only_one_of_two_takes_a_conversation(shop):
 def test_a_turn_that_fails_is_on_disk_all_the_same(shop, monkeypatch):
     talk = Talk(shop, "fail1")
 
-    def broken(*_):
+    def broken(*_, **__):
         raise ModelError("The index cannot be read.")
 
     monkeypatch.setattr(shop.assistant._counter.index, "find", broken)
