@@ -68,12 +68,12 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
         quick: 5,000 earlier payments, a hundred judged.
         seed: Of the practice shop, of who is drawn and of what they buy.
     """
-    sizes = Sizes(5_000, 100, 30, 400, 100) if quick else Sizes()
+    sizes = Sizes(5_000, 100, 30, 400, 200) if quick else Sizes()
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "shop"
         began = time.perf_counter()
-        practice = build(seed, products=sizes.products, customers=sizes.customers, days=60)
+        practice = build(seed, products=sizes.products, customers=sizes.customers)
         asked = fill(home, data, practice, sizes, rng)
         seconds = time.perf_counter() - began
         shop = open_shop(Settings.model_validate({"home": str(home), "models": {"encoder": "minilm"}}))

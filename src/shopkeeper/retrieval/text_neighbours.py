@@ -112,7 +112,17 @@ class WordNeighbours:
     def between(self, history: Rows, items: Rows) -> Floats:
         """Cosine of each pair, 0 where both are the same row: float32 (h, k)."""
         words = self._words
-        out: Floats = (words.rows(history) @ words.rows(items).T).toarray()
+        left, right = words.rows(history), words.rows(items)
+        terms, place = np.unique(left.indices, return_inverse=True)
+        if not len(terms):
+            return np.zeros((len(history), len(items)), dtype=np.float32)
+        known = np.zeros((len(history), len(terms)), dtype=np.float32)
+        known[_lines(left), place] = left.data
+        at = np.minimum(np.searchsorted(terms, right.indices), len(terms) - 1)
+        shared = terms[at] == right.indices
+        ends = np.concatenate([[0], np.cumsum(shared)])[right.indptr]
+        narrow = sp.csr_array((right.data[shared], at[shared], ends), shape=(len(items), len(terms)))
+        out: Floats = np.ascontiguousarray((narrow @ known.T).T)
         out[np.equal.outer(history, items)] = 0
         return out
 
