@@ -168,7 +168,8 @@ def test_only_2xx_counts_and_redirects_are_not_followed(receiver: Receiver, stat
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://x", "https://user:pw@x", "https://", "http://[::1", "https://x:99999", "http://example.com/alerts"]
+    "url",
+    ["", "ftp://x", "https://user:pw@x", "https://", "http://[::1", "https://x:99999", "http://example.com/alerts"],
 )
 def test_an_address_that_makes_no_sense(url: str):
     with pytest.raises(SettingsError):
