@@ -19,7 +19,7 @@ from shopkeeper.serving.telemetry import Metrics
 log = logging.getLogger(__name__)
 
 _BATCH = 200
-_GATHER = 0.25
+_GATHER = 0.05
 """Seconds in which impressions are gathered for one transaction; one each would cost the next answer milliseconds."""
 _PATIENCE = (0.1, 0.5, 2.0)
 
