@@ -107,7 +107,8 @@ def create_app(shop: Shop, *, keys: Keys | None) -> FastAPI:
     app.router.routes.append(Route(PATH, tools, include_in_schema=False))
     problems.install(app)
     app.add_middleware(Edge, metrics=metrics, body_limit=shop.settings.serve.body_limit)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    document = _described(app)  # at once: neither it nor the routes it builds are safe among threads
+    app.openapi = lambda: document  # type: ignore[method-assign]
     return app
 
 
@@ -117,9 +118,8 @@ def keys_of(shop: Shop) -> Keys | None:
     return Keys(settings.home / "keys.json") if settings.serve.keys_required else None
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema:
-        return app.openapi_schema
+def _described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the application."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for model in (EventIn, ProblemOut):
@@ -135,5 +135,4 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
             responses.pop("422", None)
             responses["4XX"] = {"description": "What was wrong, where, and how to mend it", **problem}
             responses["5XX"] = {"description": "The shop could not do it", **problem}
-    app.openapi_schema = document
     return document
