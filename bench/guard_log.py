@@ -18,8 +18,10 @@ _SETTLED = timedelta(days=7)
 """Labels of younger payments are not known yet."""
 LIVES = (50, 2_000)
 """Events of a customer whose profile is asked for."""
-_PEOPLE = 10
+PEOPLE = 10
 """Customers of each kind."""
+PROBE = "brand:nobody's"
+"""What they mute to see whether a profile knows it."""
 
 
 def paid(card: pl.DataFrame, items: Sequence[Item], count: int, unknown: int, rng: np.random.Generator) -> list[Event]:
@@ -76,7 +78,7 @@ def lives(log: Sequence[Event], size: int, rng: np.random.Generator) -> list[Eve
         if event.customer and event.kind in DEEDS:
             deeds.setdefault(event.customer, []).append(event)
     made = []
-    for place in range(_PEOPLE):
+    for place in range(PEOPLE):
         own: list[Event] = []
         for name in rng.permutation(sorted(deeds)):
             own += deeds[str(name)][: size - len(own)]
@@ -103,10 +105,21 @@ def purchases(items: Sequence[Item], size: int, where: str, count: int, rng: np.
                 id=f"{where}-{size}-{number}",
                 time=now(),
                 kind=EventKind.PURCHASE,
-                customer=_liver(size, number % _PEOPLE),
+                customer=_liver(size, number % PEOPLE),
                 item=item.id,
                 value=item.price,
                 properties={"currency": item.currency},
             )
         )
     return found
+
+
+def mute(event: Event) -> Event:
+    """What the customer of an event does after it: mutes `PROBE`."""
+    return Event(
+        id=f"{event.id}-muted",
+        time=now(),
+        kind=EventKind.DISMISS,
+        customer=event.customer,
+        properties={"interest": PROBE},
+    )

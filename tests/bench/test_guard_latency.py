@@ -72,7 +72,7 @@ def test_a_payment_is_timed_to_its_verdict(store, payments, tmp_path):
         assert 0 < row.metrics["p50_ms"].value <= row.metrics["p95_ms"].value <= row.metrics["p99_ms"].value
 
 
-def test_a_purchase_is_timed_to_the_profile_that_names_it(store, tmp_path):
+def test_a_purchase_is_timed_to_the_profile_after_it(store, tmp_path):
     encoder, shelf = HashEncoder(16), Shelf(SHOP)
     encoders = Encoders(encoder, CachedEncoder(encoder, tmp_path / "hash.bin"))
 
@@ -84,7 +84,7 @@ def test_a_purchase_is_timed_to_the_profile_that_names_it(store, tmp_path):
     rows = list(folded(store.events.append, anew().profile, anew, 50, events))
     assert [row.system for row in rows] == ["shopkeeper profile of 50 events, in process", "refold of 50 events"]
     with pytest.raises(AssertionError, match="does not show"):
-        list(folded(lambda _: None, anew().profile, anew, 50, purchases(SHOP, 50, "lost", 1, np.random.default_rng(2))))
+        list(folded(lambda _: None, anew().profile, anew, 50, purchases(SHOP, 51, "lost", 1, np.random.default_rng(2))))
 
 
 def test_the_first_calls_do_not_count():
