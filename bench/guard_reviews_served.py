@@ -18,7 +18,7 @@ from bench.contract import Metric, Row
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.ranking.raters.ratings import Ints, Ratings, Values
 from shopkeeper.recipes.raters import train_raters
-from shopkeeper.records import Event, EventKind, Item, Passage, PassageKind
+from shopkeeper.records import Decision, Event, EventKind, Item, Passage, PassageKind
 from shopkeeper.retrieval.histories import STRENGTH, read
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
@@ -58,6 +58,10 @@ def served(name: str, ratings: Ratings, fake: NDArray[np.bool_], pushed: Ints, d
                 bundle = train_raters(store, settings, home / "unlabelled")
                 arm = f"served on {name}: attacked, trust without decisions"
                 rows.append(_row(arm, store, bundle, ratings, fake, pushed, clean, seed))
+                store.labels.propose(
+                    Decision(task=TASK, subject=ratings.raters[rater], text=ratings.raters[rater])
+                    for rater in decided.tolist()
+                )
                 for rater in decided.tolist():
                     store.labels.decide(TASK, ratings.raters[rater], FAKE if fake[rater] else GENUINE)
                 bundle = train_raters(store, settings, home / "labelled")

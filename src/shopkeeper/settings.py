@@ -122,6 +122,10 @@ class RecommendSettings(_Section):
     debias: float = Field(
         0.0, ge=0, le=1, description="In training: what was taken weighs 1 / popularity to this power; 0 for all alike."
     )
+    freshness: float = Field(
+        0.0, ge=0, le=2, description="What an item gains on its first day, in deviations of the page; 0 for none."
+    )
+    freshness_days: float = Field(30.0, gt=0, description="Days in which that gain halves.")
     suppliers: str = Field(
         "", description="Shares of what is seen that brands are to have, e.g. Sonoro=0.2,Acme=0.1; empty for none."
     )

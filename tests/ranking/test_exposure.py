@@ -13,12 +13,10 @@ from shopkeeper.errors import InputError
 from shopkeeper.ranking.pages import exposure
 from shopkeeper.ranking.pages.exposure import (
     SupplierExposure,
-    freshness,
+    fresher,
     inverse_weights,
     less_popular,
-    popularity_ahead,
     propensities_from_popularity,
-    with_popularity,
 )
 
 COUNTS = arrays(np.float64, st.integers(1, 20), elements=st.floats(0, 1e6))
@@ -51,16 +49,6 @@ def test_weights_take_exposure_out_of_a_biased_log():
     assert np.bincount(log, weights) / len(log) == pytest.approx(liked, abs=0.03)
 
 
-def test_the_two_terms_part_match_from_popularity():
-    match, popular = np.array([0.5, 0.4, -1.0]), np.array([10, 1000, 100])
-    assert np.argsort(-with_popularity(match, popular, 0.0)).tolist() == [0, 1, 2]
-    assert np.argsort(-with_popularity(match, popular, 0.5)).tolist() == [1, 0, 2]
-    assert with_popularity(match, popular, 0.5) == pytest.approx([1.5 * 0.1, 1.4, np.exp(-1) * 0.1**0.5], rel=1e-5)
-    assert (with_popularity([-50.0, 50.0], [0, 0], 0.0) > 0).all()
-    assert popularity_ahead([0.2, 0.5], [0.3, 0.1], trend=1.0) == pytest.approx([0.4, 0.0])
-    assert popularity_ahead([0.2, 0.5], [0.3, 0.1], trend=0.0) == pytest.approx([0.3, 0.1])
-
-
 @given(st.integers(0, 100))
 def test_a_share_of_popularity_is_taken_away(seed):
     rng = np.random.default_rng(seed)
@@ -73,10 +61,12 @@ def test_a_share_of_popularity_is_taken_away(seed):
 
 
 def test_what_is_new_is_helped_for_a_while():
-    assert freshness([0, 7, 14, -3], half_life=7, weight=2.0).tolist() == [2.0, 1.0, 0.5, 2.0]
-    assert freshness([np.nan], half_life=7).tolist() == [0.0]
-    with pytest.raises(InputError):
-        freshness([1], half_life=0)
+    scores = np.array([4.0, 0.0, 4.0, 0.0, 0.0], dtype=np.float32)
+    spread = float(scores.std())
+    gained = (fresher(scores, [0, 7, 14, -3, np.nan], 0.5, half_life=7) - scores) / spread
+    assert gained == pytest.approx([0.5, 0.25, 0.125, 0.5, 0.0], abs=1e-6)
+    assert fresher(scores, [0, 7, 14, -3, np.nan], 0.0, half_life=7).tolist() == scores.tolist()
+    assert len(fresher(scores[:0], [], 1.0, half_life=7)) == 0
 
 
 def browse(control, pages, rng, strength=(1.5, 0.0, 0.0, -1.0), k=10):

@@ -1,7 +1,8 @@
-"""Pages shaped by the shop's settings: variety, the customer's own mix, less of the popular, suppliers' shares, the untried."""
+"""Pages shaped by the shop's settings: variety, the customer's own mix, less of the popular, more of the new, suppliers' shares, the untried."""
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -77,6 +78,28 @@ def test_popularity_can_be_taken_away_and_given(shop):
     assert touched(shaped(shop, popularity=2.0)) < touched(shop.task) < touched(shaped(shop, popularity=-2.0)) + 1e-6
 
 
+def test_the_new_is_lifted_by_what_it_should_gain_on_its_day_and_no_longer(shop):
+    request = Request(customer="c00", limit=SHAPED, time=NOW)
+    plain = shop.task.answer(request)
+    scores = {hit.item: hit.score for hit in plain.hits}
+    ages = {item.id: (NOW - item.created) / timedelta(days=1) for item in shop.shelf.items}
+    spread = float(np.std(np.array(list(scores.values()), dtype=np.float32)))
+    wanted = {item: score + 2.0 * spread * 0.5 ** (ages[item] / 5) for item, score in scores.items()}
+    newest = min(scores, key=ages.__getitem__)
+    task = shaped(shop, freshness=2.0, freshness_days=5)
+    found = ids(task.answer(request))
+    assert found == sorted(scores, key=wanted.__getitem__, reverse=True)
+    assert found.index(newest) < ids(plain).index(newest)
+    later = replace(request, time=NOW + timedelta(days=365))
+    assert ids(task.answer(later)) == ids(shop.task.answer(later))
+
+
+@pytest.mark.parametrize("knobs", [{"freshness": -0.1}, {"freshness": 2.1}, {"freshness_days": 0.0}])
+def test_no_gain_outside_its_bounds(knobs):
+    with pytest.raises(ValidationError):
+        RecommendSettings(**knobs)
+
+
 def test_suppliers_come_near_their_share(shop):
     task = shaped(shop, suppliers="绿野=0.8")
     brands = {item.id: item.brand for item in shop.shelf.items}
@@ -117,7 +140,8 @@ def test_exploring_keeps_places_for_the_untried_with_known_chances(shop):
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"diversity": 0.5}, {"calibration": 0.5}, {"popularity": 1.0}, {"suppliers": "Hearth=0.5"}]
+    "knobs",
+    [{"diversity": 0.5}, {"calibration": 0.5}, {"popularity": 1.0}, {"freshness": 1.0}, {"suppliers": "Hearth=0.5"}],
 )
 def test_whatever_is_shaped_stays_allowed_whole_and_explained(shop, knobs):
     task = shaped(shop, **knobs)

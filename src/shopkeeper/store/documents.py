@@ -58,6 +58,23 @@ class Readings:
         """Readings of passages written in [start, end), streamed, ordered by id."""
         return self._records.scan(*_between(readings, start, end))
 
+    def latest(self, start: datetime, end: datetime, chunk: int = 500) -> Iterator[Document]:
+        """Readings of passages written in [start, end), the newest first, then by id downwards.
+
+        Read `chunk` by `chunk`: whoever stops early has not read the rest, and nothing stays open.
+        """
+        table, where = readings, _between(readings, start, end)
+        query = sa.select(table).where(*where).order_by(table.c.time.desc(), table.c.id.desc()).limit(chunk)
+        last: Row | None = None
+        while True:
+            after = [] if last is None else [sa.tuple_(table.c.time, table.c.id) < sa.tuple_(last[1], last[0])]
+            with self._database.reading() as connection:
+                rows = [tuple(row) for row in connection.execute(query.where(*after))]
+            yield from map(_decode, rows)
+            if len(rows) < chunk:
+                return
+            last = rows[-1]
+
     def unread(self, limit: int = 1_000) -> list[Passage]:
         """Dated posts and reviews without a reading, the oldest first."""
         query = (

@@ -1,14 +1,11 @@
 """Who gets seen: popularity taken out of scores or put in on purpose, new items helped, suppliers given their share.
 
-What is popular is shown, what is shown is bought, what is bought is popular. Three places to break this:
+What is popular is shown, what is shown is bought, what is bought is popular. Two places to break this:
 
 - *In training*: examples weigh 1 / propensity, where an item's chance to have been noticed is taken to grow as a power of its
   popularity (`propensities_from_popularity`; Schnabel et al. 2016, "Recommendations as treatments"; Saito et al. 2020,
   "Unbiased recommender learning from missing-not-at-random implicit feedback").
-- *In a model of two terms* (Zhang et al. 2021, "Causal intervention for leveraging popularity bias in recommendation"):
-  learnt as match x popularity^gamma, the match is free of popularity; when serving, popularity comes back only as it is
-  foreseen for the time of serving, if at all (`popularity_ahead`, `with_popularity`).
-- *In finished scores*, of whatever model: `less_popular`.
+- *In finished scores*, of whatever model: `less_popular`, and `fresher` for what had no time to be bought.
 """
 
 from __future__ import annotations
@@ -69,39 +66,6 @@ def inverse_weights(propensities: ArrayLike, items: Rows) -> Values:
     return np.asarray(weights / (weights.mean() if len(weights) else 1.0))
 
 
-def popularity_ahead(before: ArrayLike, latest: ArrayLike, *, trend: float = 1.0) -> Values:
-    """Popularity foreseen for the next period: the latest plus `trend` times how much it rose, never below 0.
-
-    Args:
-        before: float (n,), share of all interactions in the period before the latest.
-        latest: float (n,), share in the latest period.
-        trend: How far the trend is followed; 0 takes the latest period as it is.
-    """
-    now = _counts(latest)
-    return np.asarray(np.maximum(now + trend * (now - _counts(before)), 0.0))
-
-
-def with_popularity(match: ArrayLike, popularity: ArrayLike, gamma: float) -> Floats:
-    """The two-term score: elu'(match) x popularity^gamma.
-
-    elu'(x) is x + 1 above 0 and e^x below: positive, and in the order of the match. The same form is learnt with, there with
-    the popularity of the time of each example.
-
-    Args:
-        match: float (n,), how well an item fits, any sign.
-        popularity: float (n,), not negative; its highest counts as 1.
-        gamma: 0 leaves popularity out.
-
-    Returns:
-        float32 (n,), positive where the popularity is, or `gamma` is 0.
-    """
-    fit = np.asarray(match, dtype=np.float64)
-    popular = _counts(popularity)
-    top = float(popular.max(initial=0.0))
-    positive = np.where(fit > 0, fit + 1, np.exp(np.minimum(fit, 0)))
-    return np.asarray(positive * (popular / (top or 1.0)) ** gamma, dtype=np.float32)
-
-
 def less_popular(scores: Floats, popularity: ArrayLike, beta: float) -> Floats:
     """Scores with a share of popularity taken away: scores - beta x log(1 + popularity), both in deviations.
 
@@ -118,27 +82,23 @@ def less_popular(scores: Floats, popularity: ArrayLike, beta: float) -> Floats:
     return found
 
 
-def freshness(ages: ArrayLike, *, half_life: float, weight: float = 1.0) -> Floats:
-    """A boost for what is new, halved every `half_life` days.
+def fresher(scores: Floats, ages: ArrayLike, weight: float, half_life: float) -> Floats:
+    """Scores with a boost for what is new: scores + weight x 2^(-age / half_life), the boost in deviations of the scores.
 
     Args:
-        ages: float (n,), days since an item first went on sale; NaN where unknown; those not yet on sale count as 0 days old.
-        half_life: In days, positive.
-        weight: The boost of an item on its first day.
+        scores: float32 (n,), any scale.
+        ages: float (n,), days since an item first went on sale; NaN where unknown, which gains nothing; those not yet on sale
+            count as 0 days old.
+        weight: The boost of an item on its first day; 0 changes nothing.
+        half_life: Days in which a boost halves, above 0.
 
-    Returns:
-        float32 (n,), in [0, weight]; 0 where the age is unknown.
-
-    >>> freshness([0, 14, np.nan], half_life=14).tolist()
-    [1.0, 0.5, 0.0]
+    >>> fresher(np.array([1, 0, 1, 0], np.float32), [np.nan, 14, 28, 0], 2.0, half_life=14).tolist()
+    [1.0, 0.5, 1.25, 1.0]
     """
-    if not half_life > 0:
-        raise InputError(
-            f"{half_life} days is no half-life.", where="half_life", cure="Give a positive number of days."
-        )
     age = np.asarray(ages, dtype=np.float64)
-    boost = weight * np.exp2(-np.maximum(np.nan_to_num(age, nan=0.0), 0.0) / half_life)
-    return np.where(np.isnan(age), 0, boost).astype(np.float32)
+    boost = np.where(np.isnan(age), 0.0, np.exp2(-np.maximum(np.nan_to_num(age), 0.0) / half_life))
+    found: Floats = (scores + weight * _spread(scores) * boost).astype(np.float32)
+    return found
 
 
 class SupplierExposure:
@@ -193,7 +153,7 @@ class SupplierExposure:
             suppliers: int64 (n,), places in `targets`; -1 for none.
         """
         boosts = np.append(self.boosts, 0.0)[suppliers]
-        found: Floats = (scores + boosts * max(float(scores.std()), 1e-6)).astype(np.float32) if len(scores) else scores
+        found: Floats = (scores + boosts * _spread(scores)).astype(np.float32)
         return found
 
     def note(self, suppliers: Rows, weights: ArrayLike | None = None) -> None:
@@ -233,5 +193,8 @@ def _counts(values: ArrayLike) -> Values:
 
 
 def _deviations(values: NDArray[np.floating]) -> Values:
-    spread = float(values.std()) if len(values) else 0.0
-    return np.asarray((values - (values.mean() if len(values) else 0.0)) / max(spread, 1e-6), dtype=np.float64)
+    return np.asarray((values - (values.mean() if len(values) else 0.0)) / _spread(values), dtype=np.float64)
+
+
+def _spread(values: NDArray[np.floating]) -> float:
+    return max(float(values.std()) if len(values) else 0.0, 1e-6)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final, Protocol
 
 import polars as pl
@@ -187,26 +188,21 @@ class ListenTask:
         """
         if by:
             check_by(by)
-        readings = [
+        wanted = set(terms(words))
+        readings = (
             reading
-            for reading in heard(self._store.readings, start, end)
-            if (not by or key in reading.keys(by))
+            for reading in map(reading_of, self._store.readings.latest(start, end))
+            if not reading.muted
+            and (not by or key in reading.keys(by))
             and (not negative or reading.negative)
             and (copies or not reading.duplicate_of)
-        ]
-        readings.sort(key=lambda reading: (reading.time, reading.post), reverse=True)
-        wanted = set(terms(words))
+        )
         found: list[tuple[Passage, Reading]] = []
-        for place in range(0, len(readings), BATCH):
-            part = readings[place : place + BATCH]
+        while len(found) < limit and (part := list(islice(readings, BATCH if wanted else limit - len(found)))):
             known = self._store.words.get([reading.post for reading in part])
-            for reading in part:
-                post = known.get(reading.post)
-                if post is not None and (not wanted or wanted <= set(terms(text_of(post)))):
-                    found.append((post, reading))
-                    if len(found) >= limit:
-                        return found
-        return found
+            pairs = ((known[reading.post], reading) for reading in part if reading.post in known)
+            found += [pair for pair in pairs if not wanted or wanted <= set(terms(text_of(pair[0])))]
+        return found[:limit]
 
     def names(self) -> Mapping[str, tuple[str, str]]:
         """Keys of topics, given and discovered, and of risks, with their English and Chinese names."""

@@ -1,4 +1,4 @@
-"""From an order to a page: less of the popular, suppliers' shares, variety, the customer's own mix, and places for the untried.
+"""From an order to a page: less of the popular, more of the new, suppliers' shares, variety, the customer's own mix, and places for the untried.
 
 All of it is off until the shop's settings ask for it, works on the best hundred and leaves those behind as they are.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from shopkeeper.ranking.pages.calibration import calibrated, memberships, mix
 from shopkeeper.ranking.pages.diversity import determinantal, marginal_relevance
 from shopkeeper.ranking.pages.drawing import Evenly, Thompson
 from shopkeeper.ranking.pages.exploration import Explorer
-from shopkeeper.ranking.pages.exposure import SupplierExposure, less_popular
+from shopkeeper.ranking.pages.exposure import SupplierExposure, fresher, less_popular
 from shopkeeper.retrieval.histories import Floats, Histories, Matrix
+from shopkeeper.retrieval.popularity import DAY
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.settings import RecommendSettings
 from shopkeeper.tasks.recommend.behaviour import Behaviour
@@ -69,7 +71,8 @@ class Shaper:
     def idle(self) -> bool:
         """Is every knob at 0?"""
         asked = self._settings
-        return not (asked.diversity or asked.calibration or asked.popularity or asked.explore or self._exposure)
+        knobs = asked.diversity, asked.calibration, asked.popularity, asked.freshness, asked.explore
+        return not (any(knobs) or self._exposure)
 
     def page(self, person: Person, behaviour: Behaviour, ranked: Rows, scores: Floats) -> Page:
         """Cut the page that a request asks for.
@@ -99,6 +102,9 @@ class Shaper:
         asked, shelf = self._settings, self._shelf
         if asked.popularity:
             scores = less_popular(scores, behaviour.evidence_of(len(shelf))[0][head], asked.popularity)
+        if asked.freshness:
+            ages = self._ages(head, person.request.time)
+            scores = fresher(scores, ages, asked.freshness, asked.freshness_days)
         if self._exposure is not None:
             scores = self._exposure.boosted(scores, self._supplied(head))
         chosen = np.argsort(-scores, kind="stable")[:count]
@@ -130,6 +136,11 @@ class Shaper:
         candidates, own = belongs[: len(head)], belongs[len(head) :]
         common = np.asarray(candidates.sum(axis=0), dtype=np.float64) + 1e-9
         return candidates, mix(own, history.strengths[liked], common / common.sum())
+
+    def _ages(self, rows: Rows, time: datetime) -> NDArray[np.float64]:
+        """Days since items first went on sale, NaN where unknown: float64 (n,)."""
+        created = self._shelf.created[rows]
+        return np.where(created > 0, (time.timestamp() - created) / DAY, np.nan)
 
     def _supplied(self, rows: Rows) -> Rows:
         """Places in the targets, the last one for all other brands: int64 (n,)."""
