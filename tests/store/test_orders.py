@@ -111,6 +111,16 @@ def test_what_is_unread_comes_oldest_first_and_once(store):
     assert list(store.readings.scan(T + timedelta(hours=1))) == []
 
 
+def test_the_latest_readings_come_first_chunk_by_chunk(store):
+    times = {"a": 3, "b": 1, "ü": 1, "c": 1, "茶": 1, "d": 2, "e": 0, "f": 4}
+    store.readings.put([Document(name, T + timedelta(seconds=second), {}) for name, second in times.items()])
+    wanted = sorted((name for name in times if 0 < times[name] < 4), key=lambda name: (times[name], name), reverse=True)
+    start, end = T + timedelta(seconds=1), T + timedelta(seconds=4)
+    for chunk in (1, 2, 3, 6, 7):
+        assert [one.id for one in store.readings.latest(start, end, chunk)] == wanted
+    assert list(store.readings.latest(end + timedelta(days=1), end + timedelta(days=2))) == []
+
+
 def test_alerts_stay_open_until_everybody_was_told(store):
     alert = Document("a", T, {"topic": "delivery"}, open=True)
     store.alerts.put([alert])

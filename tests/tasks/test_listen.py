@@ -18,7 +18,7 @@ from shopkeeper.tasks.listen import task as listen_module
 from shopkeeper.tasks.listen.intake import LONGEST, BusyError, Queue, cleaned
 from shopkeeper.tasks.listen.phrases import Phrases
 from shopkeeper.tasks.listen.reader import Reader
-from shopkeeper.tasks.listen.reading import Concern, Reading
+from shopkeeper.tasks.listen.reading import Concern, Reading, reading_of
 from shopkeeper.tasks.listen.series import digest, series
 from shopkeeper.tasks.listen.task import ListenTask
 
@@ -240,6 +240,46 @@ def test_posts_are_found_by_series_and_by_words(task):
     assert task.names()["delivery"] == ("delivery", "物流")
     assert task.digest(start, end).lines["brand"][0].key == "Bosch"
     assert task.series("source", start, end, 10 * H)["posts"].to_list() == [4]
+
+
+def test_the_first_posts_are_found_without_reading_the_rest(task, store, monkeypatch):
+    posts = [post(n, f"post {n} {'slow' if n % 7 == 0 else ''}", time=T + (n // 3) * H) for n in range(1_200)]
+    store.words.put(posts)
+    store.readings.put(
+        Reading(post=one.id, time=one.time, topics=("delivery",) if n % 5 else (), muted=n % 11 == 0, sentiment=-(n % 2),
+                duplicate_of="p1" if n % 13 == 0 else "").document()
+        for n, one in enumerate(posts)
+    )  # fmt: skip
+    decoded = 0
+
+    def counted(document):
+        nonlocal decoded
+        decoded += 1
+        return reading_of(document)
+
+    monkeypatch.setattr(listen_module, "reading_of", counted)
+
+    def plain(limit, words="", **asked):
+        """What a look at everything finds."""
+        found = [
+            (one.time, one.id)
+            for n, one in enumerate(posts)
+            if n % 11 and (asked.get("copies") or n % 13) and (not asked.get("by") or n % 5)
+            and (not asked.get("negative") or n % 2) and (not words or n % 7 == 0)
+        ]  # fmt: skip
+        return [name for _, name in sorted(found, reverse=True)[:limit]]
+
+    end = T + 500 * H
+    for asked in ({}, {"copies": True}, {"by": "topic", "key": "delivery"}, {"negative": True, "words": "slow"}):
+        for limit in (1, 7, 60, 5_000):
+            assert [one.id for one, _ in task.posts(T, end, limit=limit, **asked)] == plain(limit, **asked)
+    decoded = 0
+    assert len(task.posts(T, end, limit=20)) == 20
+    assert decoded < 30
+    store.words.remove([one.id for one in posts[-50:]])
+    assert [one.id for one, _ in task.posts(T, end, limit=9)] == [
+        name for name in plain(5_000) if int(name[1:]) < 1_150
+    ][:9]
 
 
 def test_feedback_mutes_corrects_and_stays_for_training(task, store):
