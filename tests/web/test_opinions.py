@@ -1,7 +1,9 @@
 """The desk's page of alerts and charts: both languages, nothing of a post becomes markup, answers are noted, charts are right."""
 
 import re
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -88,6 +90,38 @@ def test_alerts_and_charts(staff: Arrive, language: str, words: str):
     assert "<i>late" not in text
     assert "<polyline" in text
     assert ("rose to serious" if language == "en" else "升级为 严重") in re.sub(r"\s+", " ", text)
+
+
+def test_decisions_and_posts_are_read_once_for_all_alerts(staff: Arrive, shop: Shop, monkeypatch: pytest.MonkeyPatch):
+    (first,) = [one for one in shop.store.alerts.scan() if one.id == "alert-1"]
+    posts = [Passage(id=f"said-{n}", kind=PassageKind.POST, text=f"said {n}", time=first.time) for n in (2, 3, 4)]
+    shop.store.words.put(posts)
+    others = [
+        replace(first, id=f"alert-{n}", body={**first.body, "evidence": [f"said-{n}", "said-1", "gone"]})
+        for n in (2, 3, 4)
+    ]
+    shop.store.alerts.put(others)
+    browser = staff()
+    asked: list[str] = []
+    decided, get = shop.store.labels.decided, shop.store.words.get
+
+    def counted_decided(task: str) -> Any:
+        if threading.current_thread().name != "shopkeeper-ear":  # the watch looks at them now and then
+            asked.append(task)
+        return decided(task)
+
+    def counted_get(ids: Any) -> Any:
+        asked.append("posts")
+        return get(ids)
+
+    monkeypatch.setattr(shop.store.labels, "decided", counted_decided)
+    monkeypatch.setattr(shop.store.words, "get", counted_get)
+    text = browser.get("/desk/opinions").text
+    monkeypatch.undo()
+    assert text.count("&lt;script&gt;late") == 4
+    assert all(text.count(f"<q>said {n}</q>") == 1 for n in (2, 3, 4))
+    assert sorted(asked) == ["opinion", "posts"]
+    shop.store.alerts.put([replace(one, time=first.time - timedelta(days=60)) for one in others])  # out of sight
 
 
 def test_each_split_shows_its_own_series(staff: Arrive):

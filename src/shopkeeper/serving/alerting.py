@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -195,9 +196,14 @@ def alert_with_posts(store: SqlStore, alert: str) -> tuple[dict[str, Any], list[
     document = store.alerts.get([alert]).get(alert)
     if document is None:
         raise NotFoundError("There is no such alert.", where="alert", cure="GET /v1/alerts names them.")
-    passages = store.words.get(document.body["evidence"])
-    ordered = [passages[post] for post in document.body["evidence"] if post in passages]
-    return alert_document(document, _labels(store).get(alert)), ordered
+    found = alert_document(document, _labels(store).get(alert))
+    return found, posts_of(store, [found])[alert]
+
+
+def posts_of(store: SqlStore, alerts: Sequence[Mapping[str, Any]]) -> dict[str, list[Passage]]:
+    """The posts of each alert that are still there, by the alert's id, read at once; alerts as `alerts_of` gives them."""
+    passages = store.words.get(list(dict.fromkeys(post for alert in alerts for post in alert["evidence"])))
+    return {alert["id"]: [passages[post] for post in alert["evidence"] if post in passages] for alert in alerts}
 
 
 def alert_document(document: Document, decision: Decision | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shopkeeper.errors import InputError
 from shopkeeper.records import now
-from shopkeeper.serving.alerting import alert_with_posts, alerts_of
+from shopkeeper.serving.alerting import alerts_of, posts_of
 from shopkeeper.serving.desk import Desk
 from shopkeeper.tasks.listen.alerts import answer
 from shopkeeper.tasks.listen.counts import Series
@@ -153,7 +153,8 @@ def _page(desk: Desk, visit: Visit, staff: Staff, view: View) -> Response:
     zone = ZoneInfo(desk.shop.settings.listen.zone)
     place = int(visit.language == "zh")
     found = alerts_of(store, days=_DAYS, limit=_MOST_ALERTS)
-    alerts = [{**one, "shown": alert_with_posts(store, one["id"])[1][:_POSTS]} for one in found[:_ALERTS]]
+    posts = posts_of(store, found[:_ALERTS])
+    alerts = [{**one, "shown": posts[one["id"]][:_POSTS]} for one in found[:_ALERTS]]
     return render(
         "desk_opinions.html",
         desk,
