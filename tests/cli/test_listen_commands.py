@@ -31,5 +31,8 @@ def test_a_feed_is_read_counted_found_and_corrected(run, tmp_path):  # noqa: F81
     said = told("opinions", "say", bad[0]["id"], "about=not_us", "risk=none")
     assert said["muted"]
     assert told("opinions", "posts")[0]["id"] != bad[0]["id"]
+    code, _, err = run("opinions", "say", bad[0]["id"], "risk=awful")
+    assert code == 1
+    assert "Use safety, fraud" in err
     assert run("opinions", "--by", "nothing")[0] == 1
     assert run("listen", "--feed", "https://news.example/rss", "--once")[0] == 1

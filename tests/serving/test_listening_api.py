@@ -60,6 +60,11 @@ def test_feedback_changes_the_post_at_once(ear, shop):
     assert not [one for one in ear.get("/v1/opinions/posts").json()["posts"] if one["id"] == "b-1"]
     assert ear.post("/v1/opinions/feedback", json={"post": "none", "task": "about", "label": "us"}).status_code == 404
     assert ear.post("/v1/opinions/feedback", json={"post": "b-1", "task": "about", "label": "so"}).status_code == 400
+    refused = ear.post("/v1/opinions/feedback", json={"post": "b-1", "task": "risk", "label": "bad"})
+    assert (refused.status_code, refused.json()["where"]) == (400, "label")
+    assert refused.json()["cure"].startswith("Use safety, fraud, legal")
+    both = ear.post("/v1/opinions/feedback", json={"post": "b-1", "task": "topic", "label": "price|quality"})
+    assert both.json()["topics"] == ["price", "quality"]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,13 @@ import pytest
 
 from shopkeeper import settings as settings_module
 from shopkeeper.errors import InputError, NotFoundError
+from shopkeeper.models.bundle import save_bundle
+from shopkeeper.models.card import Card
 from shopkeeper.models.registry import Registry
 from shopkeeper.records import Item, Passage, PassageKind, now
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.listen import task as listen_module
+from shopkeeper.tasks.listen.feedback import answers
 from shopkeeper.tasks.listen.intake import LONGEST, BusyError, Queue, cleaned
 from shopkeeper.tasks.listen.phrases import Phrases
 from shopkeeper.tasks.listen.reader import Reader
@@ -306,10 +309,64 @@ def test_feedback_mutes_corrects_and_stays_for_training(task, store):
         task.feedback("nobody", "about", "us")
 
 
+@pytest.mark.parametrize(
+    ("name", "label", "allowed"),
+    [
+        ("about", "maybe", "not_us, us"),
+        ("sentiment", "fine", "positive, neutral, negative"),
+        ("topic", "weather", "quality, price, delivery"),
+        ("topic", "price|weather", "parted by a bar"),
+        ("topic", "price|", "quality, price"),
+        ("topic", "Price", "none, or several"),
+        ("risk", "bad", "safety, fraud, legal, delivery, quality, price, service, pr, none."),
+        ("risk", "safety|fraud", "safety, fraud"),
+        ("risk", "", "safety, fraud"),
+        ("event", "x" * 1_000, "financial_fraud, illegal_fundraising"),
+        ("concern", "negative", "about, sentiment, topic, risk or event"),
+    ],
+)
+def test_only_known_labels_are_taken_and_the_others_told(task, store, name, label, allowed):
+    task.keep([post(1)])
+    task.catch_up()
+    before = store.readings.get(["p1"])["p1"]
+    with pytest.raises(InputError) as caught:
+        task.feedback("p1", name, label)
+    assert allowed in caught.value.cure
+    assert len(str(caught.value)) < 1_000
+    assert store.readings.get(["p1"])["p1"] == before
+    assert list(store.labels.decided(name)) == []
+
+
+def test_labels_are_those_of_the_topics_file_and_of_the_live_model(store, tmp_path):
+    topics = tmp_path / "topics.toml"
+    topics.write_text('[weather]\nwords = ["rain", "下雨"]\n', encoding="utf-8")
+    given = settings_module.load(tmp_path, environ={}, overrides={"listen.topics": str(topics)})
+    registry = Registry(given.bundles)
+    made = ListenTask(store, given, registry)
+    made._reader = Reader(Phrases(()))
+    made.keep([post(1)])
+    made.catch_up()
+    assert answers("topic", given.listen, registry) == ("weather", "none")
+    assert made.feedback("p1", "topic", "weather").topics == ("weather",)
+    with pytest.raises(InputError, match="weather, none"):
+        made.feedback("p1", "topic", "delivery")
+    bundle = save_bundle(tmp_path / "made", Card(task="topic"), parameters={"classes": ["storm", "weather", "Other"]})
+    registry.promote("topic", registry.add(bundle.folder))
+    assert answers("topic", given.listen, registry) == ("weather", "storm", "Other", "none")
+    assert made.feedback("p1", "topic", "storm|weather|storm").topics == ("storm", "weather")
+    assert made.feedback("p1", "topic", "Other").topics == ()
+    assert made.feedback("p1", "topic", "none").topics == ()
+    (decision,) = store.labels.decided("topic")
+    assert decision.label == "none"
+    made.close()
+
+
 KILLED = """
 import sys, os, signal
 from pathlib import Path
 from shopkeeper import settings
+from shopkeeper.models.bundle import save_bundle
+from shopkeeper.models.card import Card
 from shopkeeper.models.registry import Registry
 from shopkeeper.records import Passage, PassageKind, now
 from shopkeeper.store.database import open_store

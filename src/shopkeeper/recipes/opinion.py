@@ -34,14 +34,13 @@ from shopkeeper.recipes.labelled_texts import Texts, checked, held_out
 from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Lesson, Method, prepare, teach
 from shopkeeper.settings import Settings
+from shopkeeper.tasks.listen.feedback import PARTED
 from shopkeeper.tasks.listen.models import marked
 from shopkeeper.training.criteria import several
 from shopkeeper.training.distillation import answers
 from shopkeeper.training.supervised import class_numbers, supervised
 from shopkeeper.training.texts import tokenise
 
-PARTED: Final = "|"
-"""Between several labels of one text."""
 NEGATIVE, OTHER = "negative", "other"
 """Classes of ``concern``."""
 _STRENGTHS: Final = (0.1, 0.3, 1.0)

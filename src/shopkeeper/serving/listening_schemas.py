@@ -160,7 +160,10 @@ class FeedbackIn(Strict):
 
     post: Id
     task: Literal["about", "sentiment", "topic", "risk", "event"]
-    label: Annotated[Short, Field(min_length=1)]
+    label: Annotated[
+        Short,
+        Field(min_length=1, description="One of the task's labels, or none; several topics with bars: delivery|price."),
+    ]
 
 
 def opinion_document(post: Passage, reading: Reading) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from shopkeeper.retrieval.analysis import terms
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore
 from shopkeeper.tasks.listen import intake as listen_intake
-from shopkeeper.tasks.listen.feedback import check, corrected
+from shopkeeper.tasks.listen.feedback import answers, check, corrected
 from shopkeeper.tasks.listen.intake import Queue, Taken
 from shopkeeper.tasks.listen.opening import open_reader, save_groups, saved_groups
 from shopkeeper.tasks.listen.reader import Reader, text_of
@@ -219,15 +219,15 @@ class ListenTask:
         Args:
             post: Its id.
             task: ``about`` (label `NOT_US` mutes the post and its copies, ``us`` unmutes), ``sentiment`` (``positive``,
-                ``neutral``, ``negative``), ``topic``, ``risk`` or ``event`` (a key, or ``none``).
-            label: The answer.
+                ``neutral``, ``negative``), ``topic`` (one key or several with bars), ``risk`` or ``event`` (a key).
+            label: The answer, one of `listen.feedback.answers`.
             rater: Who says so.
 
         Raises:
-            InputError: The task or the label is unknown.
+            InputError: The task or the label is unknown, or the file of topics cannot be read.
             NotFoundError: The post was not read.
         """
-        check(task, label)
+        check(task, label, answers(task, self._settings.listen, self._registry))
         found = self._store.readings.get([post]).get(post)
         passage = self._store.words.get([post]).get(post)
         if found is None or passage is None:
