@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from bench.contract import Metric, Row
+from bench.next_renamed import renamed
 from shopkeeper.evaluation.next_items import Scorer, Split, measures, ranks
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.cache import CachedEncoder
@@ -21,7 +22,7 @@ from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.recipes.behaviour import learn
 from shopkeeper.recipes.moments import Moment, moments
 from shopkeeper.records import Event, EventKind, Item
-from shopkeeper.retrieval.histories import Floats, Histories, Source
+from shopkeeper.retrieval.histories import Floats, Source
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore, open_store
@@ -151,11 +152,11 @@ def _compare(store: SqlStore, settings: Settings, quick: bool, seed: int, repeat
     spread = (
         f"{repeats} seed(s); learning took {', '.join(f'{took:.0f}' for took in seconds)} s; encoding {encoding:.0f} s"
     )
-    moved = _moved(behaviour, shelf, vectors, split, seed)
+    moves = renamed(first, test, shelf, vectors, seed)
     notes = {
         "popularity": "",
         "sequence": f"alone; {spread}",
-        "blend": f"parameters {parameters.to_json()}; scores move by {moved:.1e} at most when the catalogue is shuffled",
+        "blend": f"parameters {parameters.to_json()}; {moves}",
         "ranker": f"{first.notes} {spread}",
     }
     for system, note in notes.items():
@@ -169,23 +170,6 @@ def _compare(store: SqlStore, settings: Settings, quick: bool, seed: int, repeat
 
 def _blend(behaviour: Behaviour, width: int) -> Scorer:
     return lambda past: behaviour.blended(past, width)
-
-
-def _moved(
-    behaviour: Behaviour, shelf: Shelf, vectors: Floats | None, split: Split, seed: int, users: int = 200
-) -> float:
-    """How far blended scores move when the items stand in another order in the catalogue: they must not."""
-    width = len(shelf)
-    order = np.random.default_rng(seed).permutation(width)
-    place = np.argsort(order)
-    shuffled = Shelf(shelf.item(int(row)) for row in order)
-    learn, past = (
-        Histories(part.indptr, place[part.rows], part.strengths, part.times)
-        for part in (split.learn, split.past.take(np.arange(users)))
-    )
-    other = fit(learn, shuffled, None if vectors is None else vectors[order], behaviour.parameters, split.until)
-    mine = behaviour.blended(split.past.take(np.arange(users)), width)
-    return float(np.abs(other.blended(past, width)[:, place] - mine).max())
 
 
 def _alone(source: Source, width: int) -> Scorer:
