@@ -24,6 +24,25 @@ def test_triples_go_in_are_shown_and_taken_back(shop):  # noqa: F811
     assert "garden-14" not in str(json.loads(shop("graph", "show", "garden-12", "--json")[1])["triples"])
 
 
+def test_departments_stand_in_googles_taxonomy(shop, tmp_path):  # noqa: F811
+    assert "google_taxonomy" not in json.loads(shop("graph", "status", "--json")[1])
+    for name, added in (("taxonomy-with-ids.en-US.txt", 17), ("departments.csv", 2)):
+        assert json.loads(shop("graph", "import", str(EXAMPLES / name), "--json")[1])["added"] == added
+    found = json.loads(shop("graph", "show", "garden-00", "--json")[1])["triples"]
+    assert {tail for _, relation, tail in found if relation == "google_taxonomy"} == {
+        f"google_taxonomy={number}" for number in (536, 689, 2962, 3173)
+    }
+    (tmp_path / "more.jsonl").write_text(
+        '{"id": "hose", "title": "Hose", "category": "Yard", "google_product_category": "2962"}\n'
+        '{"id": "pot", "title": "Pot", "category": "Yard", "google_product_category": "371"}\n'
+    )
+    assert shop("import", "products", str(tmp_path / "more.jsonl"))[0] == 0
+    assert json.loads(shop("graph", "status", "--json")[1])["google_taxonomy"] == {"items": 21, "unknown": {"371": 1}}
+    said = shop("graph", "status")[1]
+    assert "21 of 42 items stand in Google's taxonomy." in said
+    assert "371" in said
+
+
 def test_bad_rows_and_unknown_names(shop, tmp_path):  # noqa: F811
     (tmp_path / "bad.csv").write_text("head,relation,tail\na,r,b\na,,b\n")
     code, _, err = shop("graph", "import", str(tmp_path / "bad.csv"))

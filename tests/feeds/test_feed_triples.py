@@ -94,11 +94,71 @@ def test_a_table_without_the_columns_says_so(tmp_path, triples):
     assert bring(tmp_path, triples, "empty.csv", "").rows == 0
 
 
-def test_a_taxonomy(tmp_path, triples):
-    text = "# Google_Product_Taxonomy_Version: 2021-09-21\n1 - Media\n784 - Media > Books\nMedia > Books > Comics\n"
-    report = bring(tmp_path, triples, "taxonomy.txt", text, format="taxonomy")
-    assert report.added == 2
+def rejected(tmp_path):
+    lines = (tmp_path / "rejects.jsonl").read_text().splitlines()
+    return [(r["row"], r["reason"], r["value"]) for r in map(json.loads, lines)]
+
+
+def test_a_taxonomy_without_numbers_is_a_tree_of_categories(tmp_path, triples):
+    text = "# Google_Product_Taxonomy_Version: 2021-09-21\nMedia\nMedia > Books\nMedia > Books > Comics\nMedia > > X\n"
+    report = bring(tmp_path, triples, "taxonomy.txt", text)
+    assert (report.format, report.added) == ("taxonomy", 2)
     assert ("category=Media > Books > Comics", "parent", "category=Media > Books") in told(triples)
+    assert rejected(tmp_path) == [(5, "malformed path", "Media > > X")]
+
+
+def test_googles_file_becomes_numbered_nodes_in_any_order(tmp_path, triples):
+    text = "# Google_Product_Taxonomy_Version: 2021-09-21\n784 - Media > Books\n\n783 - Media\n"
+    report = bring(tmp_path, triples, "taxonomy-with-ids.en-US.txt", text)
+    assert (report.format, report.added, report.rejected) == ("taxonomy", 5, 0)
+    assert told(triples) == {
+        ("google_taxonomy=784", "parent", "google_taxonomy=783"),
+        ("google_taxonomy=784", "label", "Books"),
+        ("category=Media > Books", "google_taxonomy", "google_taxonomy=784"),
+        ("google_taxonomy=783", "label", "Media"),
+        ("category=Media", "google_taxonomy", "google_taxonomy=783"),
+    }
+    assert bring(tmp_path, triples, "taxonomy-with-ids.en-US.txt", text).unchanged == 5
+
+
+def test_the_chinese_file_names_the_same_nodes(tmp_path, triples):
+    bring(tmp_path, triples, "en.txt", "783 - Media\n784 - Media > Books\n")
+    report = bring(tmp_path, triples, "zh.txt", "783 - 媒体\n784 - 媒体 > 图书\n839 - 媒体 > DVD\n")
+    assert report.rejected == 0
+    assert {("google_taxonomy=784", "label", "Books"), ("google_taxonomy=784", "label@zh", "图书")} <= told(triples)
+    assert ("google_taxonomy=839", "label@zh", "DVD") in told(triples)
+    assert ("category=媒体 > 图书", "google_taxonomy", "google_taxonomy=784") in told(triples)
+
+
+def test_bad_lines_of_googles_file_are_named_and_no_circle_comes_in(tmp_path, triples):
+    text = "1 - A\n2 - A > B\n1 - A > B > C\n3 - A > B\nA > D\n4 - A > > E\n5 - X > Y\n6 - A > F\n"
+    report = bring(tmp_path, triples, "t.txt", text)
+    assert sorted(rejected(tmp_path)) == [
+        (3, "duplicate id", "1 - A > B > C"),
+        (4, "duplicate path", "3 - A > B"),
+        (5, "malformed taxonomy line", "A > D"),
+        (6, "malformed taxonomy line", "4 - A > > E"),
+        (7, "unknown parent", "X"),
+    ]
+    parents = {(head, tail) for head, relation, tail in told(triples) if relation == "parent"}
+    assert parents == {("google_taxonomy=2", "google_taxonomy=1"), ("google_taxonomy=6", "google_taxonomy=1")}
+    assert report.rejected == 5
+    with pytest.raises(StrictImportError):
+        bring(tmp_path, triples, "strict.txt", text, strict=True)
+    assert "strict.txt" not in triples.sources()
+
+
+def test_a_path_too_long_to_be_kept_leaves_its_number(tmp_path, triples):
+    long = " > ".join(["Musical Instrument & Orchestra Accessories"] * 4 + ["Reeds"])
+    lines = [f"{depth + 1} - {' > '.join(long.split(' > ')[: depth + 1])}" for depth in range(5)]
+    lines += [f"6 - {long} > Cane Reeds of all Sizes"]
+    assert bring(tmp_path, triples, "t.txt", "\n".join(lines)).rejected == 0
+    assert ("google_taxonomy=6", "label", "Cane Reeds of all Sizes") in told(triples)
+    assert not any(tail == "google_taxonomy=6" for _, _, tail in told(triples))
+
+
+def test_another_text_file_is_a_table(tmp_path, triples):
+    assert bring(tmp_path, triples, "a.txt", "head,relation,tail\ni1,fits,p1\n").format == "table"
 
 
 def test_turtle_and_rdfxml(tmp_path, triples):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -14,6 +15,7 @@ from shopkeeper.cli.data import PARTLY
 from shopkeeper.cli.main import Session, app
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.retrieval.graph import Graph
+from shopkeeper.retrieval.graph_taxonomy import GOOGLE, google_category
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.feeds.triples import FORMATS, import_triples
@@ -25,11 +27,18 @@ rules = typer.Typer(no_args_is_help=True, help=f"Logic rules, kept in {RULES} in
 graph.add_typer(rules, name="rules")
 app.add_typer(graph, name="graph")
 
+_FILE = (
+    "CSV, TSV, JSONL, Parquet, N-Triples, Turtle, RDF/XML, or Google's product taxonomy: "
+    "https://www.google.com/basepages/producttype/taxonomy-with-ids.en-US.txt, also zh-CN and other languages."
+)
+_UNKNOWN = 20
+"""So many names that Google's taxonomy does not have are shown."""
+
 
 @graph.command(name="import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL, Parquet, N-Triples, Turtle, RDF/XML or a taxonomy.")],
+    file: Annotated[Path, typer.Argument(help=_FILE)],
     format_: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))] = "auto",
     map_: Annotated[
         list[str] | None, typer.Option("--map", help="head=COLUMN, relation=COLUMN or tail=COLUMN, repeatable.")
@@ -92,7 +101,7 @@ def show(
 
 @graph.command()
 def status(context: typer.Context) -> None:
-    """How many triples there are, of which relation and from where."""
+    """How many triples there are, of which relation and from where; which items stand in Google's taxonomy."""
     session: Session = context.obj
     with _store(session) as store:
         known, sources = _graph(store), store.triples.sources()
@@ -102,7 +111,10 @@ def status(context: typer.Context) -> None:
     relations = {name: count for name, count in relations.items() if count}
     session.output.table(f"{len(known):,} triples", ["relation", "triples"], list(relations.items()))
     session.output.table("Imported", ["source", "triples"], list(sources.items()))
-    session.output.result({"triples": len(known), "relations": relations, "sources": sources})
+    told: dict[str, Any] = {"triples": len(known), "relations": relations, "sources": sources}
+    if known.taxonomy:
+        told["google_taxonomy"] = _standing(session, known)
+    session.output.result(told)
 
 
 @rules.command()
@@ -124,6 +136,19 @@ def check(
     session.output.result({"rules": [str(rule) for rule in found.rules], "conflicts": listed})
     if conflicts:
         raise typer.Exit(PARTLY)
+
+
+def _standing(session: Session, known: Graph) -> dict[str, Any]:
+    """How many items have a place in Google's taxonomy, and which ``google_product_category`` it does not know."""
+    heads, _, _ = known.edges(GOOGLE)
+    placed = int(np.count_nonzero(known.rows_of(np.unique(heads)) >= 0))
+    items = [known.shelf.item(row) for row in known.items().tolist()]
+    given = Counter(value for item in items if (value := google_category(item)))
+    unknown = [(value, count) for value, count in given.most_common() if not known.taxonomy.meant(value)]
+    session.output.say(f"{placed:,} of {len(items):,} items stand in Google's taxonomy.")
+    if unknown:
+        session.output.table("Unknown to Google's taxonomy", ["google_product_category", "items"], unknown[:_UNKNOWN])
+    return {"items": placed, "unknown": dict(unknown[:_UNKNOWN])}
 
 
 @contextmanager

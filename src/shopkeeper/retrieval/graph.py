@@ -6,13 +6,14 @@ of many nodes at once are slices between two bisections, an update is an inserti
 
 Where triples come from: the catalogue (`described`) and the store's `Triples`. A name that is an item's id is that item;
 all others are entities. What the catalogue says of an item is called ``brand=Sonoro``, ``category=Audio > Radios``,
-``colour=red``, ``group=G7``, and imported triples may speak of it under that name.
+``colour=red``, ``group=G7``, and imported triples may speak of it under that name. Where Google's product taxonomy was
+imported, items point to their node in it as well, see `graph_taxonomy`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from shopkeeper.errors import InputError
 from shopkeeper.records import Item
+from shopkeeper.retrieval.graph_taxonomy import GOOGLE, Taxonomy
 from shopkeeper.retrieval.shelf import Codes, Rows, Shelf
 from shopkeeper.store.knowledge import Triple
 
@@ -78,6 +80,7 @@ class Graph:
         self.shelf = shelf
         self.nodes = Codes()
         self.relations = Codes()
+        self.taxonomy = Taxonomy()
         self.version = 0
         self._labels: dict[tuple[int, str], str] = {}
         self._called: dict[str, set[int]] = {}
@@ -100,7 +103,8 @@ class Graph:
         for place, row in enumerate(rows.tolist()):
             item = self.shelf.item(row)
             nodes[place] = node = self.nodes.code(item.id)
-            for relation, entity in described(item):
+            standing = ((GOOGLE, entity) for entity in self.taxonomy.standing(item))
+            for relation, entity in chain(described(item), standing):
                 edges.append((node, self.relations.code(relation), self.nodes.code(entity)))
             path = [self.nodes.code(category(item.category[: depth + 1])) for depth in range(len(item.category))]
             for name, code in zip(item.category, path, strict=True):
@@ -205,6 +209,10 @@ class Graph:
             if language := LABELS.get(triple.relation):
                 self._labels[head, language] = triple.tail
             else:
+                if triple.relation == GOOGLE:
+                    self.taxonomy.tie(triple.head, triple.tail)
+                elif triple.relation == PARENT:
+                    self.taxonomy.lift(triple.head, triple.tail)
                 edges.append((head, self.relations.code(triple.relation), self.nodes.code(triple.tail)))
         self._check_size()
         keys = np.unique(_keys(edges))

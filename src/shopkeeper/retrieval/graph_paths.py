@@ -8,12 +8,14 @@ from typing import Final
 
 from shopkeeper.retrieval.graph import BRAND, CATEGORY, GROUP, Graph
 from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph_taxonomy import GOOGLE
 from shopkeeper.retrieval.graph_ways import Way
 
 _TITLE: Final = 48
 _SHARED: Final = {
     BRAND: ("both by {0}", "同为{0}品牌"),
     CATEGORY: ("both in {0}", "同属“{0}”"),
+    GOOGLE: ("both in {0}", "同属“{0}”"),
     GROUP: ("variants of one product", "同一商品的不同款式"),
 }
 _JOINED: Final = {
@@ -62,14 +64,20 @@ def paths(source: GraphNeighbours, from_row: int, to_row: int, most: int = 3) ->
     for way, node, amount in source.shares(from_row, to_row):
         ways[way.name] = way
         found[way.name, node] = found.get((way.name, node), 0.0) + amount
-    shared = [node for name, node in found if name == CATEGORY]
-    deepest = max(shared, key=lambda node: graph.nodes.values[node].count(" > "), default=0)
-    for node in shared:
-        if node != deepest:
-            found[CATEGORY, deepest] += found.pop((CATEGORY, node))
+    names = graph.nodes.values
+    depths = {
+        CATEGORY: lambda node: names[node].count(" > "),
+        GOOGLE: lambda node: len(graph.taxonomy.line(names[node])),
+    }
+    for tree, depth in depths.items():
+        shared = [node for name, node in found if name == tree]
+        deepest = max(shared, key=depth, default=0)
+        for node in shared:
+            if node != deepest:
+                found[tree, deepest] += found.pop((tree, node))
     best = sorted(found.items(), key=lambda part: (-part[1], part[0][0]))[:most]
     return [
-        Path(name, graph.nodes.values[node], amount, {tag: say(graph, ways[name], node, tag) for tag in ("en", "zh")})
+        Path(name, names[node], amount, {tag: say(graph, ways[name], node, tag) for tag in ("en", "zh")})
         for (name, node), amount in best
     ]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.retrieval.graph import CATEGORY, PARENT, Graph, Nodes
+from shopkeeper.retrieval.graph_taxonomy import GOOGLE
 from shopkeeper.retrieval.shelf import Rows
 
 _MOST: Final = 64
@@ -50,8 +51,8 @@ class Way:
 def ways(graph: Graph) -> tuple[Way, ...]:
     """Every way of one or two steps on which two items can meet, by name; of more than 64 those with the most ends.
 
-    The second step goes from entity to entity and not back along the first. The taxonomy needs none: items point to all
-    categories above their own.
+    The second step goes from entity to entity and not back along the first. Categories and Google's taxonomy need
+    none: items point to all that is above their own.
     """
     heads, codes, tails = graph.edges()
     from_item, to_item = graph.rows_of(heads) >= 0, graph.rows_of(tails) >= 0
@@ -66,7 +67,7 @@ def ways(graph: Graph) -> tuple[Way, ...]:
         Way((step, further))
         for step in first
         for further in second
-        if further[0] != PARENT and further != (step[0], not step[1]) and step[0] != CATEGORY
+        if further[0] != PARENT and further != (step[0], not step[1]) and step[0] not in (CATEGORY, GOOGLE)
     ]
     items = graph.items()
     met = [(way, _meetings(graph, way, items)) for way in found]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from shopkeeper.errors import InputError
 from shopkeeper.extras import require
 from shopkeeper.store.codec import ID_LIMIT
 from shopkeeper.store.feeds.formats import open_file
+from shopkeeper.store.feeds.items import guess_language
 from shopkeeper.store.feeds.mapping import ColumnMapping
 from shopkeeper.store.feeds.rejects import Reject, RejectsFile
 from shopkeeper.store.feeds.report import ImportReport, StrictImportError
@@ -33,7 +34,8 @@ _SUFFIXES: Final = {".nt": "ntriples", ".ttl": "turtle", ".rdf": "rdfxml", ".owl
 _RDFLIB: Final = {"turtle": "turtle", "rdfxml": "xml"}
 _LABEL: Final = "http://www.w3.org/2000/01/rdf-schema#label"
 _BATCH, _CELL = 5_000, 10_000
-_NUMBERED: Final = re.compile(r"^\d+ - ")
+_NUMBERED: Final = re.compile(r"(\d+)\s+-\s+(\S.*)")
+_VERSION: Final = "# Google_Product_Taxonomy_Version"
 _LINE: Final = re.compile(r"at line (\d+)|<unknown>:(\d+)|line (\d+)")
 
 _Numbered = tuple[int, "Triple | Reject"]
@@ -58,8 +60,9 @@ def import_triples(
         path: The file, perhaps gzipped.
         triples: Where they go; their source is the file's name.
         rejects: Where refused rows are listed; made only when there are any.
-        format: ``auto`` (by ending), ``csv``, ``tsv``, ``jsonl``, ``parquet``, ``ntriples``, ``turtle``, ``rdfxml`` or
-            ``taxonomy`` (lines such as ``Media > Books``, as Google publishes them).
+        format: ``auto`` (by ending, a ``.txt`` by its first line), ``csv``, ``tsv``, ``jsonl``, ``parquet``, ``ntriples``,
+            ``turtle``, ``rdfxml`` or ``taxonomy`` (lines such as ``784 - Media > Books``, as Google publishes them in every
+            language, or the same without numbers).
         mapping: ``head``, ``relation`` and ``tail`` to the columns that hold them, where `COLUMNS` guesses wrong.
         base: RDF only: cut from the front of addresses, e.g. ``http://shop.example/item/`` where item ids follow it; of others
             the part after the last ``/`` or ``#`` is kept for relations, the whole address for entities.
@@ -73,7 +76,9 @@ def import_triples(
     if format not in FORMATS:
         raise InputError(f"There is no format {format!r}.", where=str(path), cure=f"Say one of: {', '.join(FORMATS)}.")
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    kind = _SUFFIXES.get(suffix, "table") if format == "auto" else format
+    kind = format
+    if format == "auto":
+        kind = "taxonomy" if suffix == ".txt" and _is_taxonomy(path) else _SUFFIXES.get(suffix, "table")
     if strict:
         checked = _pass(path, None, kind, rejects, mapping or {}, base)
         if checked.rejected:
@@ -248,17 +253,77 @@ def _name(address: str, base: str) -> str:
     return address.removeprefix(base) if base else address
 
 
-def _taxonomy(path: Path) -> Iterator[_Numbered]:
+def _is_taxonomy(path: Path) -> bool:
     source = TextSource(path)
     try:
+        first = next(source.lines(), "")
+    except Reject:
+        return False
+    finally:
+        source.close()
+    return first.startswith(_VERSION) or _NUMBERED.match(first) is not None
+
+
+def _taxonomy(path: Path) -> Iterator[_Numbered]:
+    """Google's file: numbers become nodes, see `_nodes`; paths without numbers are categories below one another."""
+    source = TextSource(path)
+    lines: list[tuple[int, str]] = []
+    try:
         for number, line in enumerate(source.lines(), 1):
-            text = _NUMBERED.sub("", line.strip())
-            names = [name.strip() for name in text.split(">")]
-            if text.startswith("#") or len(names) < 2:
-                continue
-            below, above = " > ".join(names), " > ".join(names[:-1])
-            yield number, Triple(f"category={below}", "parent", f"category={above}", path.name)
+            if (text := line.strip()) and not text.startswith("#"):
+                lines.append((number, text))
     except Reject as reject:
         yield 0, reject
     finally:
         source.close()
+    if lines and _NUMBERED.match(lines[0][1]):
+        yield from _nodes(lines, path.name)
+        return
+    for number, text in lines:
+        names = _path(text)
+        if not all(names):
+            yield number, Reject("malformed path", value=text)
+        elif len(names) > 1:
+            yield number, Triple(_category(names), "parent", _category(names[:-1]), path.name)
+
+
+def _nodes(lines: Sequence[tuple[int, str]], source: str) -> Iterator[_Numbered]:
+    """Each line's node below that of the path above, which may stand anywhere in the file, its name, and its path tied to it.
+
+    A path too long to be kept is left out: its node is still found by number. No line can stand above itself, for a number and a
+    path count once.
+    """
+    numbers: dict[tuple[str, ...], str] = {}
+    read: list[tuple[int, str, tuple[str, ...]]] = []
+    taken: set[str] = set()
+    for line, text in lines:
+        found = _NUMBERED.fullmatch(text)
+        names = _path(found[2]) if found else ()
+        if found is None or not all(names):
+            yield line, Reject("malformed taxonomy line", value=text)
+        elif found[1] in taken or names in numbers:
+            yield line, Reject("duplicate id" if found[1] in taken else "duplicate path", value=text)
+        else:
+            numbers[names] = found[1]
+            taken.add(found[1])
+            read.append((line, found[1], names))
+    chinese = sum(guess_language(names[-1]) == "zh" for _, _, names in read) > len(read) / 2
+    for line, number, names in read:
+        node = f"google_taxonomy={number}"
+        above = numbers.get(names[:-1])
+        if len(names) > 1 and above is None:
+            yield line, Reject("unknown parent", value=" > ".join(names[:-1]))
+            continue
+        if above is not None:
+            yield line, Triple(node, "parent", f"google_taxonomy={above}", source)
+        yield line, Triple(node, "label@zh" if chinese else "label", names[-1], source)
+        if len(path := _category(names)) <= ID_LIMIT:
+            yield line, Triple(path, "google_taxonomy", node, source)
+
+
+def _path(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(">"))
+
+
+def _category(names: Sequence[str]) -> str:
+    return f"category={' > '.join(names)}"
