@@ -202,11 +202,12 @@ def timed(calls: Sequence[Call], *, cpu: bool = True) -> dict[str, Metric]:
 
 
 def _posted(client: httpx.Client, path: str, body: dict[str, Any]) -> None:
-    client.post(path, json=body).raise_for_status()
+    if not (answer := client.post(path, json=body)).is_success:
+        raise RuntimeError(f"{path} answered {answer.status_code}: {answer.text}")
 
 
 def _body(event: Event) -> dict[str, Any]:
-    line = {name: value for name in ("id", "customer", "item", "value") if (value := getattr(event, name))}
+    line = {name: getattr(event, name) for name in ("id", "customer", "item", "value")}
     return {
         "events": [
             line | {"kind": event.kind.value, "properties": dict(event.properties), "time": event.time.isoformat()}

@@ -17,6 +17,15 @@ def test_read_mute_and_take_back(client: TestClient):
     assert key in {one["key"] for one in back["interests"]}
 
 
+def test_an_interest_is_muted_by_an_event_without_an_item(client: TestClient):
+    event = {"id": "mute-1", "kind": "dismiss", "customer": "c05", "properties": {"interest": "brand:Nobody"}}
+    assert client.post("/v1/events", json={"events": [event]}).status_code == 200
+    assert "brand:Nobody" in client.get("/v1/customers/c05/profile").json()["muted"]
+    about_nothing = client.post("/v1/events", json={"events": [event | {"id": "mute-2", "properties": {}}]})
+    assert about_nothing.status_code == 400
+    assert about_nothing.json()["errors"][0]["cure"] == "Send 'item', or the property 'interest'."
+
+
 def test_the_unknown_have_an_empty_profile(client: TestClient):
     found = client.get("/v1/customers/nobody-at-all/profile").json()
     assert (found["deeds"], found["interests"], found["tags"], found["segment"]) == (0, [], [], None)

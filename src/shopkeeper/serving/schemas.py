@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from shopkeeper.records import Availability, Event, EventKind, Filters, Impression, Item, Request, Scalar, now
+from shopkeeper.tasks.profile.interests import MUTE
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NUL = re.compile(r"\x00")
@@ -343,8 +344,10 @@ class EventIn(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> EventIn:
-        if self.kind in _ABOUT_AN_ITEM and not self.item:
-            raise PydanticCustomError("item", "This kind of event needs an item.", {"cure": "Send 'item'."})
+        muting = self.kind is EventKind.DISMISS and self.properties.get(MUTE)
+        if self.kind in _ABOUT_AN_ITEM and not self.item and not muting:
+            cure = "Send 'item', or the property 'interest'." if self.kind is EventKind.DISMISS else "Send 'item'."
+            raise PydanticCustomError("item", "This kind of event needs an item.", {"cure": cure})
         if self.kind is EventKind.SEARCH and not self.query:
             raise PydanticCustomError("query", "A search needs its query.", {"cure": "Send 'query'."})
         if self.kind in (EventKind.IMPRESSION, EventKind.AD_IMPRESSION) and self.impression is None:
