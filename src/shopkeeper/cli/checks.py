@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from shopkeeper.cli.guard import guard
 from shopkeeper.cli.main import Session
-from shopkeeper.errors import InputError
 from shopkeeper.models.registry import Registry
-from shopkeeper.ranking.visits.visits import visits
-from shopkeeper.records import now
+from shopkeeper.serving.check_schemas import doubts_document, reviews_document, visitors_document
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.guard import review_check, visitor_check
-from shopkeeper.tasks.guard.catalogue_check import KINDS, open_doubts, propose
+from shopkeeper.tasks.guard.catalogue_check import KINDS, of_each_kind, propose
 from shopkeeper.tasks.shop import open_shop
 
 Lines = Annotated[int, typer.Option(help="Lines of each kind at most.", min=1)]
@@ -28,24 +25,18 @@ def catalogue(context: typer.Context, limit: Lines = 20) -> None:
     with session.output.progress():
         shop = open_shop(session.settings)
         try:
-            doubts = open_doubts(shop.store.labels, shop.doubtful_items())
+            doubts = shop.doubtful_items()
             propose(shop.store.labels, list(shop.store.catalogue.scan()), doubts)
         finally:
             shop.close()
-    shown = [doubt for kind in KINDS for doubt in [one for one in doubts if one.kind == kind][:limit]]
+    shown = of_each_kind(doubts, limit)
     session.output.table(
         "Items to look at",
         ["item", "what", "why", "better", "sure"],
         [(one.item, KINDS[one.kind][0], one.text["en"], one.proposal, f"{one.score:.2f}") for one in shown],
     )
     session.output.say("Answer with: shopkeeper review decide catalogue ITEM=fine ...")
-    session.output.result(
-        [
-            {"kind": one.kind, "item": one.item, "other": one.other, "score": one.score, "proposal": one.proposal,
-             "text": dict(one.text)}
-            for one in shown
-        ]
-    )  # fmt: skip
+    session.output.result(doubts_document(shown))
 
 
 @guard.command()
@@ -59,37 +50,24 @@ def visitors(
     store = open_store(session.settings.store_url)
     try:
         with session.output.progress():
-            start = now() - timedelta(days=days)
-            log = visits(event for _, event in store.events.scan(start=start))
-            shelves = {item.id: item.category for item in store.catalogue.scan()}
-            decided = visitor_check.answers(store.labels)
-            found = visitor_check.check(log, shelves, decided, seed=session.settings.compute.seed)
-            visitor_check.propose(store.labels, found)
-            flagged = visitor_check.flagged(found, decided)
-            back = visitor_check.refunds((event for _, event in store.events.scan(start=start)), flagged)
+            found = visitor_check.check_visitors(store, days, session.settings.compute.seed)
+            visitor_check.propose(store.labels, found.findings)
     finally:
         store.close()
-    shown = found.suspects[:limit]
     session.output.table(
         "Visitors to look at",
         ["visitor", "score", "plain", "why"],
-        [(one.visitor, f"{one.score:.2f}", ", ".join(one.rules), one.text["en"]) for one in shown],
+        [
+            (one.visitor, f"{one.score:.2f}", ", ".join(one.rules), one.text["en"])
+            for one in found.findings.suspects[:limit]
+        ],
     )
     session.output.table(
         "Ad clicks to refund",
         ["campaign", "click", "amount", "time"],
-        [(one.campaign, one.click, f"{one.amount:.2f}", f"{one.time:%Y-%m-%d %H:%M}") for one in back[:limit]],
+        [(one.campaign, one.click, f"{one.amount:.2f}", f"{one.time:%Y-%m-%d %H:%M}") for one in found.refunds[:limit]],
     )
-    session.output.result(
-        {
-            "suspects": [
-                {"visitor": one.visitor, "score": one.score, "rules": list(one.rules), "text": dict(one.text)}
-                for one in shown
-            ],
-            "flagged": sorted(flagged),
-            "refunds": [{"campaign": one.campaign, "click": one.click, "amount": one.amount} for one in back],
-        }
-    )
+    session.output.result({**visitors_document(found, limit), "flagged": sorted(found.flagged)})
 
 
 @guard.command()
@@ -101,13 +79,7 @@ def reviews(
     """Find customers who seem to rate dishonestly, and products whose stars they moved."""
     session: Session = context.obj
     settings = session.settings
-    bundle = Registry(settings.bundles).live(review_check.TASK)
-    if bundle is None:
-        raise InputError(
-            "This shop has not learnt whose ratings count.",
-            where=review_check.TASK,
-            cure="Train on them: shopkeeper train reviewer",
-        )
+    bundle = review_check.live_raters(Registry(settings.bundles))
     store = open_store(settings.store_url)
     try:
         with session.output.progress():
@@ -130,18 +102,4 @@ def reviews(
     )
     if asked:
         session.output.say(f"{asked} questions wait: shopkeeper review show {review_check.TASK}")
-    session.output.result(
-        {
-            "suspects": [
-                {"customer": one.customer, "suspicion": one.suspicion, "ratings": one.ratings,
-                 "reasons": [dict(reason.text) for reason in one.reasons]}
-                for one in found.suspects[:limit]
-            ],
-            "attacks": [
-                {"item": one.item, "stars": one.stars, "honest": one.honest, "suspects": list(one.suspects),
-                 "chance": one.chance, "text": dict(one.reason.text)}
-                for one in found.attacks[:limit]
-            ],
-            "asked": asked,
-        }
-    )  # fmt: skip
+    session.output.result({**reviews_document(found, limit), "asked": asked})

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shopkeeper.ranking.payments.model import Action
-from shopkeeper.records import Decision, Event
+from shopkeeper.records import Decision, Event, Reason
 from shopkeeper.serving.schemas import EventIn, Strict
 from shopkeeper.tasks.guard.task import Verdict
 
@@ -90,10 +90,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
         "score": verdict.score,
         "probability": verdict.probability,
         "action": verdict.action.value,
-        "reasons": [
-            {"kind": reason.kind, "evidence": list(reason.evidence), "text": dict(reason.text)}
-            for reason in verdict.reasons
-        ],
+        "reasons": [reason_document(reason) for reason in verdict.reasons],
         "model": verdict.model,
     }
 
@@ -108,3 +105,8 @@ def alert_document(decision: Decision) -> dict[str, Any]:
         "label": decision.label,
         "rater": decision.rater,
     }
+
+
+def reason_document(reason: Reason) -> dict[str, Any]:
+    """A reason as JSON."""
+    return {"kind": reason.kind, "evidence": list(reason.evidence), "text": dict(reason.text)}

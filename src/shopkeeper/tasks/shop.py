@@ -182,10 +182,11 @@ class Shop:
         return doubts(items, floor.encoders.passage.encode([item.passage for item in items]), looks)
 
     def doubtful_items(self) -> list[ItemDoubt]:
-        """Items that the shop should look at; see `catalogue_check.check`."""
+        """Items that the shop should look at, without those that were called fine; see `catalogue_check.check`."""
         floor = self._floor
         items = [item for item in floor.shelf.items if item is not None]
-        return catalogue_check.check(items, floor.encoders.passage.encode([bare(item) for item in items])).doubts
+        found = catalogue_check.check(items, floor.encoders.passage.encode([bare(item) for item in items]))
+        return catalogue_check.open_doubts(self.store.labels, found.doubts)
 
     @property
     def sees(self) -> bool:

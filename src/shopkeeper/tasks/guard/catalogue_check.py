@@ -110,6 +110,11 @@ def open_doubts(labels: Labels, doubts: Iterable[Doubt]) -> list[Doubt]:
     return [doubt for doubt in doubts if doubt.item not in fine]
 
 
+def of_each_kind(doubts: Sequence[Doubt], limit: int) -> list[Doubt]:
+    """Doubts by kind, `limit` of each at most."""
+    return [doubt for kind in KINDS for doubt in [one for one in doubts if one.kind == kind][:limit]]
+
+
 def _questions(items: Mapping[str, Item], doubts: Iterable[Doubt]) -> Iterator[Decision]:
     of_item: defaultdict[str, list[Doubt]] = defaultdict(list)
     for doubt in doubts:

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from shopkeeper.errors import InputError
 from shopkeeper.models.bundle import Bundle
+from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.raters.model import SIGNS, Floats, RaterModel, Scored, trust
 from shopkeeper.ranking.raters.ratings import Ints, Ratings, Values, read_ratings
 from shopkeeper.records import Decision, EventKind, PassageKind, Reason
@@ -107,6 +109,20 @@ class ReviewCheck:
         Multiply strengths of histories, or ratings, with it.
         """
         return np.array([self.weights.get(customer, 1.0) for customer in customers], dtype=np.float64)
+
+
+def live_raters(registry: Registry) -> Bundle:
+    """What was learnt of raters.
+
+    Raises:
+        InputError: Nothing was.
+    """
+    bundle = registry.live(TASK)
+    if bundle is None:
+        raise InputError(
+            "This shop has not learnt whose ratings count.", where=TASK, cure="Train on them: shopkeeper train reviewer"
+        )
+    return bundle
 
 
 def check_reviews(store: Store, bundle: Bundle, seed: int = 0) -> ReviewCheck:

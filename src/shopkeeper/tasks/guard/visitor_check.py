@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import lightgbm as lgb
@@ -21,9 +21,9 @@ from sklearn.ensemble import IsolationForest
 
 from shopkeeper.progress import span
 from shopkeeper.ranking.visits.visitors import NAMES, Traces, traces
-from shopkeeper.ranking.visits.visits import Floats, Visits
-from shopkeeper.records import Decision, Event, EventKind
-from shopkeeper.store.protocols import Changes, Labels
+from shopkeeper.ranking.visits.visits import Floats, Visits, visits
+from shopkeeper.records import Decision, Event, EventKind, now
+from shopkeeper.store.protocols import Changes, Labels, Store
 
 TASK = "visitor"
 """Name of the question in the review queue; subjects are visitors."""
@@ -131,6 +131,44 @@ class Refund:
     time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class VisitorCheck:
+    """What was found among the visitors of a shop.
+
+    Attributes:
+        findings: See `check`.
+        decided: What humans said, see `answers`.
+        flagged: See `flagged`.
+        refunds: Ad clicks of those flagged, see `refunds`.
+    """
+
+    findings: Findings
+    decided: Mapping[str, str]
+    flagged: frozenset[str]
+    refunds: list[Refund]
+
+    def flags(self, suspect: Suspect) -> bool:
+        """Is what a suspect did left out of what the shop learns?"""
+        return _flagged(suspect, self.decided, 1.0)
+
+
+def check_visitors(store: Store, days: float = 30, seed: int = 7) -> VisitorCheck:
+    """Look at everybody who came to a shop lately; nothing is written.
+
+    Args:
+        store: Events, the catalogue and decisions.
+        days: How far back.
+        seed: Of the isolation forest.
+    """
+    start = now() - timedelta(days=days)
+    log = visits(event for _, event in store.events.scan(start=start))
+    decided = answers(store.labels)
+    found = check(log, {item.id: item.category for item in store.catalogue.scan()}, decided, seed=seed)
+    names = flagged(found, decided)
+    clicks = store.events.scan(kinds=[EventKind.AD_CLICK], start=start)
+    return VisitorCheck(found, decided, names, refunds((event for _, event in clicks), names))
+
+
 def check(
     log: Visits, shelves: Mapping[str, tuple[str, ...]], decided: Mapping[str, str] | None = None, *, seed: int = 7
 ) -> Findings:
@@ -192,11 +230,15 @@ def flagged(findings: Findings, decided: Mapping[str, str] | None = None, *, lea
     said = decided or {}
     names: set[str] = set()
     for suspect in findings.suspects:
-        label = said.get(suspect.visitor)
-        if label == ROBOT or (label != PERSON and (suspect.rules or suspect.score >= least)):
+        if _flagged(suspect, said, least):
             names |= {f"session:{session}" for session in suspect.sessions}
             names |= set() if suspect.visitor.startswith(("device:", "session:")) else {suspect.visitor}
     return frozenset(names)
+
+
+def _flagged(suspect: Suspect, said: Mapping[str, str], least: float) -> bool:
+    label = said.get(suspect.visitor)
+    return label == ROBOT or (label != PERSON and (bool(suspect.rules) or suspect.score >= least))
 
 
 def refunds(events: Iterable[Event], suspects: Iterable[str]) -> list[Refund]:
