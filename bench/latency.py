@@ -27,14 +27,16 @@ from bench.contract import Metric, Row, peak_mb
 from bench.data import chorus_files, chorus_items
 from shopkeeper.models.serving import encoders
 from shopkeeper.records import Item, Request
+from shopkeeper.retrieval.trails import Trails
 from shopkeeper.settings import Settings
 from shopkeeper.store.feeds import item_cells
-from shopkeeper.tasks.shop import open_shop
+from shopkeeper.tasks.shop import Shop, open_shop
 
 SIZES = {"20k": 19_406, "200k": 200_000}
 REQUESTS = 600
 _ENCODED = 2_000
 _LETTERS = 1_000
+_STEPS = 50
 
 
 def run(data: Path, *, quick: bool = False, seed: int = 7, set: str = "both") -> list[Row]:  # noqa: A002
@@ -143,12 +145,38 @@ def in_process(folder: Path, queries: Sequence[str], label: str) -> list[Row]:
         began = time.perf_counter()
         shop.recommend_all(everybody)
         letters = 60 * _LETTERS / (time.perf_counter() - began)
+        steps = sequence(shop)
     finally:
         shop.close()
     return [
         Row(f"shopkeeper search {label} in process", {**metrics, "rss_mb": Metric(peak_mb())}, opened, "one thread"),
         Row(f"encoder {label}", floor, 0.0, "the floor: vector of the query"),
         Row(f"shopkeeper mail {label}", {"per_minute": Metric(letters)}, 0.0, "customers answered, in one process"),
+        *(Row(f"{name} {label}", metrics, 0.0, note) for name, metrics, note in steps),
+    ]
+
+
+def sequence(shop: Shop, count: int = 300) -> list[tuple[str, dict[str, Metric], str]]:
+    """The sequence model alone, over trails of fifty events: where each points to, and that against every item."""
+    model = shop._floor.recommend.behaviour.next
+    if model is None:
+        return []
+    width = len(shop._floor.shelf)
+    rng = np.random.default_rng(2)
+    trails = [
+        Trails(
+            np.array([0, _STEPS], dtype=np.int64),
+            rng.integers(0, width, _STEPS),
+            np.cumsum(rng.exponential(3_600.0, _STEPS)),
+            rng.integers(0, 2, _STEPS).astype(np.int8),
+        )
+        for _ in range(count)
+    ]
+    pointed = _time([partial(model.states, trail) for trail in trails], clients=1)
+    told = _time([partial(model.scores, trail, width) for trail in trails], clients=1)
+    return [
+        ("sequence model", pointed, f"the transformer over {_STEPS} events, in process"),
+        ("sequence model and every item", told, "the same, and a product with every item's vector"),
     ]
 
 
