@@ -5,7 +5,9 @@ What is popular is shown, what is shown is bought, what is bought is popular. Tw
 - *In training*: examples weigh 1 / propensity, where an item's chance to have been noticed is taken to grow as a power of its
   popularity (`propensities_from_popularity`; Schnabel et al. 2016, "Recommendations as treatments"; Saito et al. 2020,
   "Unbiased recommender learning from missing-not-at-random implicit feedback").
-- *In finished scores*, of whatever model: `less_popular`, and `fresher` for what had no time to be bought.
+- *In finished scores*, of whatever model: `less_popular`, what would be chosen if all items were equally known (popularity
+  causes both being seen and being bought, so it is held fixed: Zhang et al. 2021, "Causal intervention for leveraging
+  popularity bias in recommendation"), and `fresher` for what had no time to be bought.
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ def inverse_weights(propensities: ArrayLike, items: Rows) -> Values:
 def less_popular(scores: Floats, popularity: ArrayLike, beta: float) -> Floats:
     """Scores with a share of popularity taken away: scores - beta x log(1 + popularity), both in deviations.
 
-    For scores that are logarithms this divides by (1 + popularity)^beta; being measured in deviations, one `beta` suits any
+    For scores that are logarithms this divides by (1 + popularity)^beta, as the intervention on popularity of Zhang et al. (2021)
+    divides by popularity^gamma; being measured in deviations, one `beta` suits any
     model.
 
     Args:
