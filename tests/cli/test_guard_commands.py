@@ -55,6 +55,34 @@ def test_payments_are_judged_decided_and_watched(guarded, tmp_path):
     assert "score" in json.loads(out)["psi"]
 
 
+def test_a_drift_is_noticed_once_and_stands_in_the_status(guarded, tmp_path):
+    def told(*arguments):
+        code, out, err = guarded(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    assert told("guard", "status") == {"model": "v1", "waiting": 0, "drift": None}
+    given = settings_module.load(tmp_path / "shop", environ={}, overrides={})
+    with open_store(given.store_url) as store:
+        store.events.append(
+            Event(id=f"dear{n}", time=now() - timedelta(hours=n), kind=EventKind.PURCHASE, customer=f"c{n % 20}",
+                  item="i1", value=5_000.0 + n, properties={"device": f"d{n % 25}"})
+            for n in range(60)
+        )  # fmt: skip
+    first = told("--set", "listen.webhook=https://127.0.0.1:1/alerts", "guard", "watch", "--days", "3")
+    assert first["delivered"] == 0
+    drift = first["drift"]
+    assert (drift["model"], drift["level"], drift["columns"][0]["name"]) == ("fraud-v1", "high", "score")
+    assert drift["steps"][0]["delivered"]["webhook"]["state"] == "waiting"
+    again = told("guard", "watch", "--days", "3")["drift"]
+    assert (again["id"], len(again["steps"])) == (drift["id"], 1)
+    assert told("guard", "status")["drift"]["id"] == drift["id"]
+    said = guarded("guard", "status")[1]
+    assert "支付数据已偏离" in said
+    assert "webhook waiting" in said
+    assert told("alerts", "list") == []
+
+
 def test_wrong_calls_say_how_to_mend_them(run, tmp_path):  # noqa: F811
     run("init")
     assert run("guard", "decide", "p1")[0] == 2

@@ -10,6 +10,8 @@ from fastapi.testclient import TestClient
 pytest.importorskip("pyod")
 
 from shopkeeper import settings as settings_module
+from shopkeeper.evaluation import drift_watch
+from shopkeeper.evaluation.drift import Drift
 from shopkeeper.recipes.fraud import FraudOptions, train_fraud
 from shopkeeper.records import Event, EventKind, Item, now
 from shopkeeper.serving.app import create_app, keys_of
@@ -84,6 +86,22 @@ def test_drift_is_a_table_of_columns(callers):
     found = callers["admin"].get("/v1/guard/drift", params={"days": 20}).json()
     assert {"name", "psi", "limit", "moved", "before", "after"} == found["columns"][0].keys()
     assert found["moved"] == sum(column["moved"] for column in found["columns"])
+    assert found["alarm"] is None
+
+
+def test_a_drift_that_lasts_is_told_with_whom_it_reached(callers, guarded, monkeypatch):
+    moved = [Drift("score", 0.6, 0.25, 0.1, 0.3), Drift("amount", 0.1, 0.25, 1.0, float("nan"))]
+    monkeypatch.setattr(drift_watch, "moved_since", lambda *_: moved)
+    assert drift_watch.watch(guarded.store, guarded.guard, ["webhook"]) is not None
+    monkeypatch.undo()
+    alarm = callers["admin"].get("/v1/guard/drift", params={"days": 20}).json()["alarm"]
+    assert (alarm["model"], alarm["level"], alarm["moved"]) == (guarded.guard.bundle.name, "high", 1)
+    assert alarm["columns"] == [{"name": "score", "psi": 0.6, "limit": 0.25}]
+    assert alarm["headline"].keys() == {"en", "zh"}
+    assert [step["delivered"] for step in alarm["steps"]] == [{"webhook": {"state": "waiting"}}]
+    assert callers["admin"].get("/v1/alerts").json() == {"alerts": []}
+    assert callers["admin"].get(f"/v1/alerts/{alarm['id']}").status_code == 404
+    assert callers["admin"].post(f"/v1/alerts/{alarm['id']}/retry").status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -15,17 +15,22 @@ from shopkeeper.cli.labelling import labelled
 from shopkeeper.cli.main import Session, app
 from shopkeeper.errors import InputError
 from shopkeeper.evaluation.drift import drift as drift_of
+from shopkeeper.evaluation.drift_watch import DriftAlarm, current
+from shopkeeper.evaluation.drift_watch import watch as watch_drift
+from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.payments.columns import FRAUD, GENUINE, TASK, payment_id
 from shopkeeper.records import Event
-from shopkeeper.serving.guard_schemas import alert_document, verdict_document
+from shopkeeper.serving.guard_schemas import alert_document, drift_document, verdict_document
 from shopkeeper.serving.schemas import EventIn
 from shopkeeper.store.database import open_store
-from shopkeeper.tasks.guard.task import GuardTask
 from shopkeeper.tasks.guard.task import decide as decide_payment
-from shopkeeper.tasks.shop import open_shop
+from shopkeeper.tasks.shop import Shop, open_shop
 
 guard = typer.Typer(no_args_is_help=True, help="Judge payments, and decide about those that are suspicious.")
 app.add_typer(guard, name="guard")
+
+_MOST = 1_000
+"""Waiting payments that are counted."""
 
 
 @guard.command()
@@ -38,8 +43,8 @@ def judge(
     payments: dict[str, list[Event]] = {}
     for event in _events(file):
         payments.setdefault(payment_id(event), []).append(event)
-    with _task(session) as task:
-        verdicts = [task.judge(lines) for lines in payments.values()]
+    with _shop(session) as shop:
+        verdicts = [shop.guard.judge(lines) for lines in payments.values()]
     rows = [
         (
             verdict.payment,
@@ -89,8 +94,8 @@ def decide(
 def drift(context: typer.Context, days: Annotated[float, typer.Option(help="How far back.", min=0.01)] = 7) -> None:
     """How far features and score of the last days' payments have moved from those of training."""
     session: Session = context.obj
-    with _task(session) as task:
-        found = drift_of(task, days)
+    with _shop(session) as shop:
+        found = drift_of(shop.guard, days)
     shown = [(c.name, f"{c.psi:.3f}", "moved" if c.moved else "", f"{c.before:.3g}", f"{c.after:.3g}") for c in found]
     session.output.table(f"Drift of the last {days:g} days", ["feature", "PSI", "", "in training", "now"], shown[:20])
     moved = [column.name for column in found if column.moved]
@@ -100,12 +105,62 @@ def drift(context: typer.Context, days: Annotated[float, typer.Option(help="How 
     session.output.result({"moved": moved, "psi": {column.name: column.psi for column in found}})
 
 
+@guard.command()
+def watch(
+    context: typer.Context,
+    days: Annotated[
+        float, typer.Option(help="How far back, and how long a drift must be gone to be over.", min=0.01)
+    ] = 7,
+) -> None:
+    """See whether payments have drifted from training, and tell it by the webhook and the e-mail of the settings; once a day.
+
+    A drift is told when it begins and when it becomes graver, not each day. What could not be delivered is tried again by the
+    shop that serves, by `alerts deliver` and by the next watch.
+    """
+    session: Session = context.obj
+    with _shop(session) as shop:
+        watch_drift(shop.store, shop.guard, shop.outbox.names, days)
+        arrived = shop.outbox.deliver()
+        alarm = current(shop.store)
+    session.output.say(_told(alarm) if alarm else "No drift was noticed.")
+    session.output.say(f"{arrived} messages delivered.")
+    session.output.result({"drift": drift_document(alarm) if alarm else None, "delivered": arrived})
+
+
+@guard.command()
+def status(context: typer.Context) -> None:
+    """What judges payments, how many wait for a human, and whether payments have drifted since training."""
+    session: Session = context.obj
+    version = Registry(session.settings.bundles).live_version(TASK)
+    with open_store(session.settings.store_url) as store:
+        waiting = len(store.labels.pending(TASK, _MOST))
+        alarm = current(store)
+    session.output.say(
+        f"{TASK}-{version} judges." if version else "Nothing was learnt of payments: shopkeeper train fraud"
+    )
+    session.output.say(f"{waiting}{'+' if waiting == _MOST else ''} payments wait for a human.")
+    session.output.say(_told(alarm) if alarm else "No drift was noticed; shopkeeper guard watch looks.")
+    session.output.result({"model": version, "waiting": waiting, "drift": drift_document(alarm) if alarm else None})
+
+
+def _told(alarm: DriftAlarm) -> str:
+    """A drift in both languages, since when it lasts, and whom it reached."""
+    reached = {f"{name} {state['state']}" for step in alarm.steps for name, state in step.delivered.items()}
+    return "\n".join([
+        alarm.headline["en"],
+        alarm.headline["zh"],
+        f"Since {alarm.raised:%Y-%m-%d %H:%M}, seen last {alarm.seen:%Y-%m-%d %H:%M}; "
+        f"told by: {', '.join(sorted(reached)) or 'nobody, set listen.webhook or listen.email'}. "
+        "Train again: shopkeeper train fraud",
+    ])  # fmt: skip
+
+
 @contextmanager
-def _task(session: Session) -> Iterator[GuardTask]:
+def _shop(session: Session) -> Iterator[Shop]:
     with session.output.progress():
         shop = open_shop(session.settings)
         try:
-            yield shop.guard
+            yield shop
         finally:
             shop.close()
 

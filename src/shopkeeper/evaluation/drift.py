@@ -149,9 +149,17 @@ def drift(task: GuardTask, days: float = 7, until: datetime | None = None) -> li
     Raises:
         InputError: There were no payments.
     """
+    found = moved_since(task, days, until)
+    if not found:
+        raise InputError(f"There were no payments in the last {days:g} days.", where="days", cure="Ask for more days.")
+    return found
+
+
+def moved_since(task: GuardTask, days: float = 7, until: datetime | None = None) -> list[Drift]:
+    """What `drift` says, empty where there were no payments."""
     names, table = task.recent(days, until)
     if not len(table):
-        raise InputError(f"There were no payments in the last {days:g} days.", where="days", cure="Ask for more days.")
+        return []
     columns = np.column_stack([table, task.model.scores(table)])
     return Reference.load(task.bundle.arrays()).compare(columns, [*names, SCORE])
 

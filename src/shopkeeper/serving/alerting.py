@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, Field
 
-from shopkeeper.errors import NotFoundError
 from shopkeeper.records import Decision, Passage, now
 from shopkeeper.serving.api import desk_of
 from shopkeeper.serving.auth import Scope
@@ -18,7 +17,7 @@ from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import Strict
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen.alerts import TASK, alert_of, answer
+from shopkeeper.tasks.listen.alerts import TASK, alert_of, answer, raised_since, row_of
 from shopkeeper.tasks.listen.outbox import retry
 from shopkeeper.tasks.listen.steps import steps_of
 
@@ -169,7 +168,7 @@ async def retry_opinion_alert(request: Request, alert: str) -> Json:
     desk = desk_of(request)
 
     def again() -> Json:
-        retry(desk.shop.store, alert)
+        retry(desk.shop.store, row_of(desk.shop.store, alert).id)
         return Json(alert_with_posts(desk.shop.store, alert)[0])
 
     return await desk.run(again)
@@ -180,7 +179,7 @@ def alerts_of(store: SqlStore, *, days: float, lasting: bool = False, limit: int
     labels = _labels(store)
     found = [
         document
-        for document in store.alerts.scan(now() - timedelta(days=days))
+        for document in raised_since(store, now() - timedelta(days=days))
         if not (lasting and document.body["ended"])
     ]
     found.sort(key=lambda document: document.time, reverse=True)
@@ -193,10 +192,7 @@ def alert_with_posts(store: SqlStore, alert: str) -> tuple[dict[str, Any], list[
     Raises:
         NotFoundError: There is no such alert.
     """
-    document = store.alerts.get([alert]).get(alert)
-    if document is None:
-        raise NotFoundError("There is no such alert.", where="alert", cure="GET /v1/alerts names them.")
-    found = alert_document(document, _labels(store).get(alert))
+    found = alert_document(row_of(store, alert), _labels(store).get(alert))
     return found, posts_of(store, [found])[alert]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Query, Request
 
 from shopkeeper.evaluation.drift import drift
+from shopkeeper.evaluation.drift_watch import current
 from shopkeeper.serving.api import desk_of
 from shopkeeper.serving.auth import Scope
 from shopkeeper.serving.gate import actor_of, needs
@@ -19,6 +20,7 @@ from shopkeeper.serving.guard_schemas import (
     VerdictIn,
     VerdictOut,
     alert_document,
+    drift_document,
     verdict_document,
 )
 from shopkeeper.serving.replies import Json
@@ -82,13 +84,13 @@ async def decide_alert(
 
 @router.get("/drift", dependencies=needs(Scope.ADMIN), responses={200: {"model": DriftsOut}}, summary="Drift")
 async def list_drift(request: Request, days: Annotated[float, Query(gt=0, le=365)] = 7) -> Json:
-    """How far features and score of the last days' payments have moved from those of training."""
+    """How far features and score of the last days' payments have moved from those of training, and the drift that lasts."""
     desk = desk_of(request)
     return Json(await desk.run(_drift, desk.shop, days))
 
 
 def _drift(shop: Shop, days: float) -> dict[str, Any]:
-    found = drift(shop.guard, days)
+    found, alarm = drift(shop.guard, days), current(shop.store)
     return {
         "days": days,
         "moved": sum(column.moved for column in found),
@@ -103,6 +105,7 @@ def _drift(shop: Shop, days: float) -> dict[str, Any]:
             }
             for column in found
         ],
+        "alarm": drift_document(alarm) if alarm else None,
     }
 
 

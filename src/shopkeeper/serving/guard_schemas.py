@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from shopkeeper.evaluation.drift_watch import DriftAlarm
 from shopkeeper.ranking.payments.model import Action
 from shopkeeper.records import Decision, Event, Reason
+from shopkeeper.serving.alerting import StepOut
 from shopkeeper.serving.schemas import EventIn, Strict
 from shopkeeper.tasks.guard.task import Verdict
+from shopkeeper.tasks.listen.steps import level_of
 
 
 class PaymentIn(Strict):
@@ -75,12 +79,35 @@ class DriftOut(BaseModel):
     after: float | None
 
 
+class MovedOut(BaseModel):
+    """A column that has moved."""
+
+    name: str
+    psi: float
+    limit: float
+
+
+class DriftAlarmOut(BaseModel):
+    """A drift that people were told of: since when, when it was seen last, its farthest columns, and whom each step reached."""
+
+    id: str
+    model: str
+    raised: datetime
+    seen: datetime
+    level: Literal["high", "medium", "low"]
+    moved: int
+    columns: list[MovedOut]
+    headline: dict[str, str]
+    steps: list[StepOut]
+
+
 class DriftsOut(BaseModel):
-    """All columns, the farthest moved first."""
+    """All columns, the farthest moved first; `alarm` is the drift that `shopkeeper guard watch` has found and that lasts."""
 
     days: float
     moved: int
     columns: list[DriftOut]
+    alarm: DriftAlarmOut | None
 
 
 def verdict_document(verdict: Verdict) -> dict[str, Any]:
@@ -104,6 +131,21 @@ def alert_document(decision: Decision) -> dict[str, Any]:
         "score": decision.score,
         "label": decision.label,
         "rater": decision.rater,
+    }
+
+
+def drift_document(alarm: DriftAlarm) -> dict[str, Any]:
+    """A drift that lasts as JSON."""
+    return {
+        "id": alarm.id,
+        "model": alarm.model,
+        "raised": alarm.raised,
+        "seen": alarm.seen,
+        "level": level_of(alarm.severity),
+        "moved": alarm.moved,
+        "columns": [{"name": name, "psi": psi, "limit": limit} for name, psi, limit in alarm.columns],
+        "headline": alarm.headline,
+        "steps": [step.body() for step in alarm.steps],
     }
 
 

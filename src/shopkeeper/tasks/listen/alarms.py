@@ -19,7 +19,7 @@ from shopkeeper.records import now as clock
 from shopkeeper.settings import ListenSettings
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen.alerts import Alert, alert_of, feedback, updated
+from shopkeeper.tasks.listen.alerts import Alert, alert_of, feedback, raised_since, updated
 from shopkeeper.tasks.listen.counts import Series
 from shopkeeper.tasks.listen.course import Course
 from shopkeeper.tasks.listen.reading import Reading, reading_of
@@ -128,7 +128,7 @@ class Alarms:
                 older = []
         self._count(older, time)
         self._observe(sorted(fresh, key=lambda reading: reading.time), time)
-        for document in self._store.alerts.scan(time - _HISTORY):
+        for document in raised_since(self._store, time - _HISTORY):
             alert = alert_of(document)
             for series in alert.series:
                 self._surges.mask(series, alert.start, alert.end)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,6 +18,8 @@ from shopkeeper.tasks.listen.steps import level_of
 
 TASK: Final = "opinion"
 """Name of the alerts' questions in the review queue."""
+EVENT: Final = "event"
+"""What rows of other departments name in the body, and rows of alerts about opinions do not; see `messages.Message`."""
 LABELS: Final = ("right", "false", "mute")
 GRAVITY: Final[Mapping[str, float]] = {
     "safety": 1.0,
@@ -85,6 +87,11 @@ class Alert:
         return level_of(self.severity)
 
     @property
+    def event(self) -> str:
+        """The type that receivers see."""
+        return "opinion.alert"
+
+    @property
     def chance(self) -> str:
         """The chance of so many posts or more, to a power of ten: ``1e-9``."""
         return f"1e-{self.score / np.log(10):.0f}"
@@ -120,6 +127,25 @@ def alert_of(document: Document) -> Alert:
         headline=body["headline"],
         **values,
     )
+
+
+def raised_since(store: SqlStore, start: datetime) -> Iterator[Document]:
+    """Rows of the alerts about opinions that were raised since, ordered by id; what others have to tell is passed over."""
+    return (document for document in store.alerts.scan(start) if EVENT not in document.body)
+
+
+def row_of(store: SqlStore, alert: str) -> Document:
+    """The row of an alert about opinions.
+
+    Raises:
+        NotFoundError: There is no such alert.
+    """
+    document = store.alerts.get([alert]).get(alert)
+    if document is None or EVENT in document.body:
+        raise NotFoundError(
+            "There is no such alert.", where=alert, cure="`shopkeeper alerts list` and GET /v1/alerts name them."
+        )
+    return document
 
 
 def severity(*, posts: float, expected: float, negative: float, authors: int, risk: str) -> float:
@@ -201,12 +227,9 @@ def answer(
         NotFoundError: There is no such alert.
         InputError: The label, the series or the days make no sense.
     """
-    document = store.alerts.get([alert]).get(alert)
-    if document is None:
-        raise NotFoundError("There is no such alert.", where=alert, cure="`shopkeeper alerts list` names them.")
+    found = alert_of(row_of(store, alert))
     if label not in LABELS:
         raise InputError(f"{label!r} is no answer to an alert.", where="label", cure=f"Say {', '.join(LABELS)}.")
-    found = alert_of(document)
     if label == "mute":
         if not 0 < days <= _MOST_DAYS:
             raise InputError(

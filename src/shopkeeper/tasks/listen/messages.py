@@ -1,20 +1,104 @@
-"""What is said of an alert at one of its steps: to machines, in a mail, on a line."""
+"""What is said of an alert, or of what another department has to tell, at one of its steps: to machines, in a mail, on a line."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.message import EmailMessage
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from shopkeeper.tasks.listen.alerts import Alert
-from shopkeeper.tasks.listen.steps import Step
+from shopkeeper.store.documents import Document
+from shopkeeper.tasks.listen.alerts import EVENT, alert_of
+from shopkeeper.tasks.listen.steps import Step, level_of
 
 _SUBJECT: Final = 150
 _LEVELS: Final = {
     "en": {"low": "low", "medium": "medium", "high": "high"},
     "zh": {"low": "轻微", "medium": "值得关注", "high": "严重"},
 }
+
+
+class Told(Protocol):
+    """What can be told: an `Alert`, or a `Message`."""
+
+    @property
+    def id(self) -> str:
+        """Of its row."""
+        ...
+
+    @property
+    def event(self) -> str:
+        """The type that receivers see."""
+        ...
+
+    @property
+    def severity(self) -> float:
+        """From 0 to 1."""
+        ...
+
+    @property
+    def level(self) -> str:
+        """One of `listen.steps.LEVELS`."""
+        ...
+
+    @property
+    def headline(self) -> Mapping[str, str]:
+        """In ``en`` and ``zh``."""
+        ...
+
+    @property
+    def summary(self) -> str:
+        """More of it, in any language."""
+        ...
+
+    def body(self) -> dict[str, Any]:
+        """As JSON values, without id."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What another department has to tell. It stands among the alerts' rows, with steps as they have.
+
+    Attributes:
+        id: Of its row.
+        event: The type that receivers see, such as ``guard.drift``.
+        severity: From 0 to 1.
+        headline: In ``en`` and ``zh``.
+        summary: More of it, in any language.
+        data: Whatever else machines are told, as JSON values.
+    """
+
+    id: str
+    event: str
+    severity: float
+    headline: Mapping[str, str]
+    summary: str
+    data: Mapping[str, Any]
+
+    @property
+    def level(self) -> str:
+        """``high``, ``medium`` or ``low``."""
+        return level_of(self.severity)
+
+    def body(self) -> dict[str, Any]:
+        """As JSON values, without id and event."""
+        told = {"severity": self.severity, "headline": dict(self.headline), "summary": self.summary}
+        return {**self.data, **told}
+
+    def row(self, time: datetime) -> Document:
+        """Its row, without steps; `told_of` is the inverse."""
+        return Document(self.id, time, {EVENT: self.event, **self.body()})
+
+
+def told_of(document: Document) -> Told:
+    """The alert, or the message, in a row of the alerts."""
+    if EVENT not in document.body:
+        return alert_of(document)
+    body = {name: value for name, value in document.body.items() if name != "steps"}
+    event, severity, headline, summary = (body.pop(name) for name in (EVENT, "severity", "headline", "summary"))
+    return Message(document.id, event, severity, headline, summary, body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +111,7 @@ class Notice:
         steps: The steps up to this one.
     """
 
-    alert: Alert
+    alert: Told
     place: int = 0
     steps: tuple[Step, ...] = ()
 

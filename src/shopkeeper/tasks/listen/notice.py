@@ -104,7 +104,7 @@ class Webhook:
 
     def send(self, notice: Notice) -> None:
         """Post the alert."""
-        body = orjson.dumps({"type": "opinion.alert", "data": notice.body()})
+        body = orjson.dumps({"type": notice.alert.event, "data": notice.body()})
         stamp = str(int(time.time()))
         headers = {
             "Content-Type": "application/json",

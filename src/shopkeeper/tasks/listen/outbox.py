@@ -19,8 +19,7 @@ from shopkeeper.errors import NotFoundError, ShopkeeperError
 from shopkeeper.records import now as clock
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
-from shopkeeper.tasks.listen.alerts import alert_of
-from shopkeeper.tasks.listen.messages import Notice
+from shopkeeper.tasks.listen.messages import Notice, told_of
 from shopkeeper.tasks.listen.notice import Channel, UndeliveredError
 from shopkeeper.tasks.listen.steps import steps_of, with_steps
 
@@ -98,7 +97,7 @@ class Outbox:
     def _attempt(self, document: Document, place: int, channel: Channel, moment: datetime) -> bool:
         steps = steps_of(document)
         attempts = int(steps[place].delivered[channel.name].get("attempts", 0)) + 1
-        notice = Notice(alert_of(document), place, tuple(steps[: place + 1]))
+        notice = Notice(told_of(document), place, tuple(steps[: place + 1]))
         try:
             channel.send(notice)
         except UndeliveredError as error:
