@@ -28,11 +28,11 @@ from shopkeeper.practice.behaviour import GRADE_PULL, examination
 from shopkeeper.ranking.ads.features import NAMES, TEXTUAL, Moment
 from shopkeeper.ranking.ads.model import TARGETS
 from shopkeeper.ranking.shown import query_key
-from shopkeeper.recipes.ad_clicks import guesses
-from shopkeeper.recipes.ad_learning import Learnt, blank, learn, learn_trees, straight
-from shopkeeper.recipes.ad_lessons import Lessons, gather_lessons
-from shopkeeper.recipes.ad_periods import Examples, Period, examples
-from shopkeeper.recipes.cross_learning import CrossOptions, cross_logits, learn_cross
+from shopkeeper.recipes.ads.clicks import guesses
+from shopkeeper.recipes.ads.cross_learning import CrossOptions, cross_logits, learn_cross
+from shopkeeper.recipes.ads.learning import Learnt, blank, learn, learn_trees, straight
+from shopkeeper.recipes.ads.lessons import Lessons, gather_lessons
+from shopkeeper.recipes.ads.periods import Examples, Period, examples
 from shopkeeper.records import Event
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.vectors import VectorIndex

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shopkeeper.practice.shop import Practice
-from shopkeeper.recipes.dialogue_lessons import Exchange
+from shopkeeper.recipes.language.dialogue_lessons import Exchange
 from shopkeeper.records import Item, PassageKind
 
 _ASKED = {

@@ -17,10 +17,10 @@ from pathlib import Path
 from bench.assist_exchanges import KINDS, falsehoods, practice_exchanges
 from bench.contract import Metric, Row
 from shopkeeper.errors import ExtraMissingError
-from shopkeeper.models.smollm import pack_path
+from shopkeeper.models.generate.smollm import pack_path
 from shopkeeper.practice.shop import Practice, build
-from shopkeeper.recipes.dialogue import DialogueOptions, train_dialogue
-from shopkeeper.recipes.dialogue_lessons import parted
+from shopkeeper.recipes.language.dialogue import DialogueOptions, train_dialogue
+from shopkeeper.recipes.language.dialogue_lessons import parted
 from shopkeeper.settings import Settings
 from shopkeeper.trust.grounding import unsupported
 

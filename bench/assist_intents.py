@@ -26,8 +26,8 @@ from shopkeeper.models.intent_fitting import fit_intents
 from shopkeeper.models.intent_seeds import seeds
 from shopkeeper.models.intents import Encode
 from shopkeeper.models.serving import encoders
-from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.pair_learning import f1_threshold
+from shopkeeper.recipes.texts.linear_text import fit_linear
 from shopkeeper.settings import Settings
 from shopkeeper.training.supervised import class_numbers
 

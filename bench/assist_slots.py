@@ -25,10 +25,10 @@ from shopkeeper.models.intent_fitting import fit_intents
 from shopkeeper.models.intents import Encode
 from shopkeeper.models.linear import LATIN, Features
 from shopkeeper.models.serving import encoders
-from shopkeeper.models.spans import Mention
-from shopkeeper.models.tagger_bundle import read_tagger
+from shopkeeper.models.tagging.bundle import read_tagger
+from shopkeeper.models.tagging.spans import Mention
 from shopkeeper.recipes.pair_learning import f1_threshold
-from shopkeeper.recipes.tagger import TaggerOptions, train_tagger
+from shopkeeper.recipes.texts.tagger import TaggerOptions, train_tagger
 from shopkeeper.settings import Settings
 from shopkeeper.training.tagging import Marked
 

@@ -19,7 +19,7 @@ from bench.texts import Split, Texts, banking, few, shopping
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.static import StaticEncoder
 from shopkeeper.models.text import Floats
-from shopkeeper.recipes.linear_text import fit_linear
+from shopkeeper.recipes.texts.linear_text import fit_linear
 from shopkeeper.settings import Settings
 from shopkeeper.store.feeds import read_lexicon
 from shopkeeper.training.augmentation import (

@@ -31,7 +31,7 @@ from shopkeeper.models.linear import LinearText
 from shopkeeper.models.onnx import OnnxScorer
 from shopkeeper.models.table import TableEncoder
 from shopkeeper.models.text import Floats, Scorer, softmax
-from shopkeeper.recipes.linear_text import fit_linear
+from shopkeeper.recipes.texts.linear_text import fit_linear
 from shopkeeper.settings import Settings
 from shopkeeper.training.criteria import classes
 from shopkeeper.training.distillation import answers, taught

@@ -24,7 +24,7 @@ from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.models.linear import Features, grams_for
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.curriculum import train
-from shopkeeper.recipes.labelled_texts import Texts
+from shopkeeper.recipes.texts.labelled_texts import Texts
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 from shopkeeper.store.feeds import import_labels

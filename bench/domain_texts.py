@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from shopkeeper.recipes.labelled_texts import Texts
+from shopkeeper.recipes.texts.labelled_texts import Texts
 
 _LEAST = 40
 """Texts of a department at least; the README's quick check draws the same line."""

@@ -20,8 +20,8 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.text import Floats, softmax
 from shopkeeper.practice import build
-from shopkeeper.recipes.linear_text import fit_linear
-from shopkeeper.recipes.relevance import train_relevance
+from shopkeeper.recipes.search.relevance import train_relevance
+from shopkeeper.recipes.texts.linear_text import fit_linear
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 from shopkeeper.training.few_shot import linear_head, pooled

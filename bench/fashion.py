@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from shopkeeper.models.gallery import Gallery, Shots, samples
-from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.gallery import Gallery, Shots, samples
 from shopkeeper.models.serving import encoders
 from shopkeeper.models.text import Floats
-from shopkeeper.recipes.pictures import Parts, parted
+from shopkeeper.recipes.pictures.looks import Parts, parted
 from shopkeeper.records import Item
 from shopkeeper.settings import Settings
 

@@ -20,7 +20,7 @@ from bench.texts import banking
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.text import Floats
-from shopkeeper.recipes.linear_text import fit_linear
+from shopkeeper.recipes.texts.linear_text import fit_linear
 from shopkeeper.settings import Settings
 from shopkeeper.training.class_contrast import Contrast, contrast
 from shopkeeper.training.few_shot import Learnt, head_learner, readable

@@ -18,10 +18,10 @@ from shopkeeper.ranking.blend import Blend, Examples, tune
 from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import after, mass, together
-from shopkeeper.retrieval.graph import Graph
-from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
-from shopkeeper.retrieval.graph_vectors import embed
-from shopkeeper.retrieval.graph_weights import learn_relation_weights
+from shopkeeper.retrieval.graph.neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph.triples import Graph
+from shopkeeper.retrieval.graph.vectors import embed
+from shopkeeper.retrieval.graph.weights import learn_relation_weights
 from shopkeeper.retrieval.histories import Floats, Histories, Source, fold
 from shopkeeper.retrieval.popularity import Standing, popularity
 from shopkeeper.retrieval.shelf import Shelf

@@ -24,8 +24,8 @@ from shopkeeper.models.text import Floats
 from shopkeeper.ranking.payments.columns import DAY, Payments
 from shopkeeper.ranking.payments.features import payment_features
 from shopkeeper.ranking.payments.table import Feature
-from shopkeeper.recipes.fraud_learning import grow, log_odds, odd_columns
-from shopkeeper.recipes.outlier_fitting import fit_outliers
+from shopkeeper.recipes.guard.fraud_learning import grow, log_odds, odd_columns
+from shopkeeper.recipes.guard.outlier_fitting import fit_outliers
 
 Ints = NDArray[np.int64]
 Values = NDArray[np.float64]

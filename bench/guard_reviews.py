@@ -33,7 +33,7 @@ from shopkeeper.ranking.raters.graph import SPREAD_NAMES, blocks, spread
 from shopkeeper.ranking.raters.model import drawn_folds, trust
 from shopkeeper.ranking.raters.ratings import Ints, Ratings, Values
 from shopkeeper.ranking.raters.signs import GROUPS, NAMES, rater_table
-from shopkeeper.recipes.raters import Learnt, best_border, grow_trees, learn_raters
+from shopkeeper.recipes.guard.raters import Learnt, best_border, grow_trees, learn_raters
 from shopkeeper.retrieval.collaborative import Neighbours, together
 from shopkeeper.retrieval.ease import ease
 from shopkeeper.retrieval.histories import fold

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bench.contract import Metric, Row
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.ranking.raters.ratings import Ints, Ratings, Values
-from shopkeeper.recipes.raters import train_raters
+from shopkeeper.recipes.guard.raters import train_raters
 from shopkeeper.records import Decision, Event, EventKind, Item, Passage, PassageKind
 from shopkeeper.retrieval.histories import STRENGTH, read
 from shopkeeper.retrieval.shelf import Shelf

@@ -26,8 +26,8 @@ from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.blended import mixed
 from shopkeeper.models.heads import TorchScorer
 from shopkeeper.models.text import Floats
-from shopkeeper.recipes.classify import learn
 from shopkeeper.recipes.method import Method
+from shopkeeper.recipes.texts.classify import learn
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import AWP, FGM, PGD, FreeLB
 from shopkeeper.training.averaging import ExponentialAverage, StochasticWeightAveraging

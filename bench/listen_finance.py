@@ -22,11 +22,11 @@ from shopkeeper.evaluation.classification import accuracy, macro_f1
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.text import Floats
-from shopkeeper.recipes.classify import learn
-from shopkeeper.recipes.label_marks import label_f1
-from shopkeeper.recipes.labelled_texts import Texts
 from shopkeeper.recipes.method import Method
-from shopkeeper.recipes.opinion import Labels, concern_texts, labels_of, learn_labels
+from shopkeeper.recipes.texts.classify import learn
+from shopkeeper.recipes.texts.label_marks import label_f1
+from shopkeeper.recipes.texts.labelled_texts import Texts
+from shopkeeper.recipes.texts.opinion import Labels, concern_texts, labels_of, learn_labels
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.supervised import class_numbers

@@ -23,8 +23,8 @@ from bench.texts import Split, Texts, shopping
 from shopkeeper.evaluation.classification import accuracy, macro_f1
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.models.backbones import load_backbone
-from shopkeeper.recipes.classify import Taught, learn
 from shopkeeper.recipes.method import Method
+from shopkeeper.recipes.texts.classify import Taught, learn
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import Settings
 from shopkeeper.tasks.listen.models import Judge

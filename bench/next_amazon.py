@@ -19,8 +19,8 @@ from shopkeeper.evaluation.next_items import Scorer, Split, measures, ranks
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.cache import CachedEncoder
 from shopkeeper.models.encoders import TorchEncoder
-from shopkeeper.recipes.behaviour import learn
-from shopkeeper.recipes.moments import Moment, moments
+from shopkeeper.recipes.recommend.behaviour import learn
+from shopkeeper.recipes.recommend.moments import Moment, moments
 from shopkeeper.records import Event, EventKind, Item
 from shopkeeper.retrieval.histories import Floats, Source
 from shopkeeper.retrieval.shelf import Shelf

@@ -13,7 +13,7 @@ from bench.contract import Metric, Row
 from bench.next_amazon import opened
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.next_items import Split, measures, ranks
-from shopkeeper.recipes.behaviour import Learnt, learn
+from shopkeeper.recipes.recommend.behaviour import Learnt, learn
 from shopkeeper.retrieval.histories import Floats
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings

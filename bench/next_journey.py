@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from bench.contract import Metric, Row
 from bench.next_amazon import encode
 from shopkeeper.evaluation.next_items import Split, measures, places_of
-from shopkeeper.recipes.behaviour import learn
-from shopkeeper.recipes.moments import Moment
+from shopkeeper.recipes.recommend.behaviour import learn
+from shopkeeper.recipes.recommend.moments import Moment
 from shopkeeper.records import EventKind, Item
 from shopkeeper.retrieval.histories import Floats, Matrix, empty, read
 from shopkeeper.retrieval.shelf import Shelf

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.recipes.behaviour import Learnt
-from shopkeeper.recipes.moments import Moment
-from shopkeeper.recipes.preference import blocks
+from shopkeeper.recipes.recommend.behaviour import Learnt
+from shopkeeper.recipes.recommend.moments import Moment
+from shopkeeper.recipes.recommend.preference import blocks
 from shopkeeper.retrieval.histories import Floats, Histories
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.trails import Trails
@@ -44,7 +44,7 @@ def renamed(learnt: Learnt, test: Moment, shelf: Shelf, vectors: Floats | None, 
     Counts, neighbours and vectors are fitted anew on the renamed catalogue; what was learnt by gradients or trees is kept.
 
     Args:
-        learnt: What `recipes.behaviour.learn` gave.
+        learnt: What `recipes.recommend.behaviour.learn` gave.
         test: Who is asked for what.
         shelf: The items.
         vectors: float32 (rows, d), or None.

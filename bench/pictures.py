@@ -22,14 +22,14 @@ from sklearn.metrics import average_precision_score
 from bench.contract import ROOT, Metric, Row, peak_mb
 from bench.fashion import Fashion, fashion
 from shopkeeper.evaluation.intervals import paired_difference
-from shopkeeper.models.bridge import Span
-from shopkeeper.models.colours import NAMED
-from shopkeeper.models.fusion import KINDS
-from shopkeeper.models.modes import Modes, modes_of
-from shopkeeper.models.pictures import open_picture, squared
+from shopkeeper.models.pictures.bridge import Span
+from shopkeeper.models.pictures.colours import NAMED
+from shopkeeper.models.pictures.fusion import KINDS
+from shopkeeper.models.pictures.images import open_picture, squared
+from shopkeeper.models.pictures.modes import Modes, modes_of
 from shopkeeper.models.text import Floats
-from shopkeeper.recipes.bridging import Pairs, learn_bridge, reciprocal_ranks, spans
-from shopkeeper.recipes.fusing import Answering, Questions, correct, learn_fusion, tensors
+from shopkeeper.recipes.pictures.bridging import Pairs, learn_bridge, reciprocal_ranks, spans
+from shopkeeper.recipes.pictures.fusing import Answering, Questions, correct, learn_fusion, tensors
 from shopkeeper.tasks.guard.picture_check import surprise
 
 Ints = NDArray[np.int64]
@@ -231,7 +231,7 @@ def _cost(shop: Fashion, data: Path, encoded: float, across: tuple[Span, Span]) 
     import torch
 
     from shopkeeper.compute.device import set_threads
-    from shopkeeper.models.efficientnet import NAME, SIDE, TorchPictures, load_body
+    from shopkeeper.models.pictures.efficientnet import NAME, SIDE, TorchPictures, load_body
     from shopkeeper.settings import ComputeSettings
 
     photos = pl.read_parquet(data / "fashion-product-images" / "images.parquet")["jpeg"][:256].to_list()
@@ -288,7 +288,7 @@ def _clips(shop: Fashion, count: int = 20) -> Row:
     """Seconds per 1,000 clips of three seconds made of photos, decoded and encoded."""
     import av
 
-    from shopkeeper.models.videos import open_video
+    from shopkeeper.models.pictures.videos import open_video
 
     with tempfile.TemporaryDirectory() as folder:
         paths = []

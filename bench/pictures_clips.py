@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 
 from bench.contract import Metric, Row
 from shopkeeper.evaluation.intervals import paired_difference
-from shopkeeper.models.gallery import samples
-from shopkeeper.models.modes import Modes, modes_of
-from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.gallery import samples
+from shopkeeper.models.pictures.modes import Modes, modes_of
+from shopkeeper.models.pictures.sight import Sight
 from shopkeeper.models.serving import encoders
-from shopkeeper.models.sight import Sight
 from shopkeeper.practice import build
 from shopkeeper.practice.clips import film_all
 from shopkeeper.practice.pictures import draw_all
 from shopkeeper.practice.vocabulary import vocabulary
-from shopkeeper.recipes.bridging import reciprocal_ranks
-from shopkeeper.recipes.pictures import alike, parted, train_pictures
+from shopkeeper.recipes.pictures.bridging import reciprocal_ranks
+from shopkeeper.recipes.pictures.looks import alike, parted, train_pictures
 from shopkeeper.records import Item
 from shopkeeper.settings import Settings
 

@@ -21,20 +21,20 @@ from bench.contract import Metric, Row
 from bench.fashion import fashion
 from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.evaluation.metrics import ndcg_at
-from shopkeeper.models.bridge import Span
-from shopkeeper.models.colours import NAMED
-from shopkeeper.models.gallery import samples
-from shopkeeper.models.modes import modes_of
-from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.bridge import Span
+from shopkeeper.models.pictures.colours import NAMED
+from shopkeeper.models.pictures.encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.gallery import samples
+from shopkeeper.models.pictures.modes import modes_of
+from shopkeeper.models.pictures.sight import Sight
 from shopkeeper.models.serving import encoders
-from shopkeeper.models.sight import Sight
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.practice import Practice, build
 from shopkeeper.practice.pictures import draw_all
 from shopkeeper.practice.vocabulary import vocabulary
-from shopkeeper.recipes.behaviour import learn
-from shopkeeper.recipes.moments import moments
-from shopkeeper.recipes.pictures import train_pictures
+from shopkeeper.recipes.pictures.looks import train_pictures
+from shopkeeper.recipes.recommend.behaviour import learn
+from shopkeeper.recipes.recommend.moments import moments
 from shopkeeper.records import Item
 from shopkeeper.retrieval.histories import STRENGTH
 from shopkeeper.retrieval.hybrid import HybridIndex

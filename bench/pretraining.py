@@ -21,7 +21,7 @@ from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.text import Floats, softmax
-from shopkeeper.recipes.domain_lessons import DomainOptions, Objective, lesson_of
+from shopkeeper.recipes.language.domain_lessons import DomainOptions, Objective, lesson_of
 from shopkeeper.settings import Settings
 from shopkeeper.training.class_contrast import Contrast, contrast
 from shopkeeper.training.few_shot import linear_head, pooled

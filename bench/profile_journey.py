@@ -16,9 +16,9 @@ from bench.profile_rows import rows
 from shopkeeper.ranking.customers.deeds import Values
 from shopkeeper.ranking.customers.features import text_features
 from shopkeeper.ranking.customers.next_category import NextCategory, last_vectors
-from shopkeeper.recipes.next_category import Baskets, centroids, hits, learn_next
-from shopkeeper.recipes.profile import Log, read_log
-from shopkeeper.recipes.snapshots import Snapshot, next_baskets
+from shopkeeper.recipes.customers.next_category import Baskets, centroids, hits, learn_next
+from shopkeeper.recipes.customers.profile import Log, read_log
+from shopkeeper.recipes.customers.snapshots import Snapshot, next_baskets
 from shopkeeper.records import EventKind, Item
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings

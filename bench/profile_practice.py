@@ -12,14 +12,14 @@ from shopkeeper.models.cache import CachedEncoder
 from shopkeeper.models.static import StaticEncoder
 from shopkeeper.practice import Practice, build
 from shopkeeper.ranking.customers.deeds import KINDS, frame_of, with_feelings
-from shopkeeper.recipes.profile import read_log
+from shopkeeper.recipes.customers.profile import read_log
 from shopkeeper.records import PassageKind
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 
 
 def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:  # noqa: ARG001
-    """All systems are learnt before the last period of 30 days and measured in it; see `recipes.snapshots`.
+    """All systems are learnt before the last period of 30 days and measured in it; see `recipes.customers.snapshots`.
 
     Args:
         data: Not used: the shop is simulated.

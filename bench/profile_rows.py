@@ -16,10 +16,17 @@ from shopkeeper.models.text import Floats
 from shopkeeper.ranking.customers.deeds import Values
 from shopkeeper.ranking.customers.features import RFM, propensity_features, repeat_buying
 from shopkeeper.ranking.customers.lifetime import fit_lifetime
-from shopkeeper.recipes.profile import HORIZON, Log, Measured, ProfileOptions, learn_foresight, propensity_marks
-from shopkeeper.recipes.propensity import TARGETS, Labels, labels_of, linear_model
-from shopkeeper.recipes.purchase_baselines import straightened
-from shopkeeper.recipes.snapshots import Snapshot, snapshots
+from shopkeeper.recipes.customers.profile import (
+    HORIZON,
+    Log,
+    Measured,
+    ProfileOptions,
+    learn_foresight,
+    propensity_marks,
+)
+from shopkeeper.recipes.customers.propensity import TARGETS, Labels, labels_of, linear_model
+from shopkeeper.recipes.customers.purchase_baselines import straightened
+from shopkeeper.recipes.customers.snapshots import Snapshot, snapshots
 
 _DAYS = {"purchase_7": 7.0, "purchase_30": 30.0, "churn_30": 30.0}
 _LEAST = 20

@@ -18,8 +18,8 @@ from scipy.special import expit
 
 from bench.contract import Metric, Row
 from shopkeeper.practice import Practice, build
-from shopkeeper.recipes.purchase import marks, train_purchase
-from shopkeeper.recipes.purchase_moments import Period, gather_periods
+from shopkeeper.recipes.customers.purchase import marks, train_purchase
+from shopkeeper.recipes.customers.purchase_moments import Period, gather_periods
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 

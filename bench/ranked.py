@@ -17,8 +17,8 @@ from shopkeeper.evaluation.splits import folds
 from shopkeeper.models.reranker import OnnxReranker
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.ranking.features import Asked, features
-from shopkeeper.recipes.ranker import Lesson, choose, teach, teach_confidence
-from shopkeeper.recipes.search import weigh_tier
+from shopkeeper.recipes.search.finding import weigh_tier
+from shopkeeper.recipes.search.ranker import Lesson, choose, teach, teach_confidence
 from shopkeeper.records import Item
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf

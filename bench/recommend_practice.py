@@ -15,9 +15,9 @@ from bench.contract import Metric, Row
 from shopkeeper.evaluation.next_items import Scorer, measures, places_of, ranks, split_time
 from shopkeeper.models.static import StaticEncoder
 from shopkeeper.practice import Practice, build
-from shopkeeper.recipes.behaviour import train_behaviour
-from shopkeeper.recipes.moments import moment
-from shopkeeper.recipes.preference import places
+from shopkeeper.recipes.recommend.behaviour import train_behaviour
+from shopkeeper.recipes.recommend.moments import moment
+from shopkeeper.recipes.recommend.preference import places
 from shopkeeper.records import EventKind, Request
 from shopkeeper.retrieval.histories import Floats, Source, read
 from shopkeeper.retrieval.shelf import Mask, Shelf

@@ -25,7 +25,7 @@ from shopkeeper.ranking.clicks import ClickTable, click_statistics
 from shopkeeper.ranking.examination import examination
 from shopkeeper.ranking.shown import KINDS as SHOWN
 from shopkeeper.ranking.shown import read_shown
-from shopkeeper.recipes.behaviour import train_behaviour
+from shopkeeper.recipes.recommend.behaviour import train_behaviour
 from shopkeeper.records import Event, EventKind, Request
 from shopkeeper.retrieval.histories import Floats, read
 from shopkeeper.retrieval.shelf import Shelf

@@ -3,7 +3,7 @@
 `prompt_injection_synthetic`: the rules for code and disguises were written after a look at one half, the figures are of the
 other; the linear model learns from the first half, with augmented
 variants of an attack on the attack's side. The set is synthetic and easy: a smoke test, no proof. `zh_cold_offensive`:
-official split; `en_hate_offensive`: 80/20, hate and offensive against neither. `ours` is the blend of `recipes.classify`,
+official split; `en_hate_offensive`: 80/20, hate and offensive against neither. `ours` is the blend of `recipes.texts.classify`,
 which `trust.safety.Safety` uses beside the rules. Macro F1 over the two classes; `anti-bias alarms` is the share of COLD's
 class 3, texts against prejudice, that is taken for abuse. WARNING: the data hold offensive text; nothing of it is printed.
 """
@@ -23,9 +23,9 @@ from bench.contract import Metric, Row
 from bench.texts import Split, Texts, stratified
 from shopkeeper.evaluation.classification import macro_f1
 from shopkeeper.models.backbones import load_backbone
-from shopkeeper.recipes.classify import learn
-from shopkeeper.recipes.linear_text import fit_linear
 from shopkeeper.recipes.method import Method
+from shopkeeper.recipes.texts.classify import learn
+from shopkeeper.recipes.texts.linear_text import fit_linear
 from shopkeeper.settings import Settings
 from shopkeeper.training.supervised import class_numbers
 from shopkeeper.trust.safety import inspect

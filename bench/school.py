@@ -16,7 +16,7 @@ from shopkeeper.models.adapters import Lora
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.heads import Classifier
 from shopkeeper.models.text import unit
-from shopkeeper.recipes.update import GENTLE, GENTLE_HEAD
+from shopkeeper.recipes.texts.update import GENTLE, GENTLE_HEAD
 from shopkeeper.training.continual import grow, put_back, remembering
 from shopkeeper.training.criteria import classes
 from shopkeeper.training.distillation import answers

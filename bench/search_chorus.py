@@ -29,8 +29,8 @@ from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.serving import TOKENS
 from shopkeeper.models.text import Encoder, Floats
-from shopkeeper.recipes.fusion import SHARES, chosen_share
-from shopkeeper.recipes.relevance import train_relevance
+from shopkeeper.recipes.search.fusion import SHARES, chosen_share
+from shopkeeper.recipes.search.relevance import train_relevance
 from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.hybrid import HybridIndex, fuse

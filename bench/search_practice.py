@@ -26,8 +26,8 @@ from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.serving import TOKENS
 from shopkeeper.models.text import Encoder, Floats
 from shopkeeper.practice import Practice, build
-from shopkeeper.recipes.relevance import train_relevance
-from shopkeeper.recipes.search import train_search
+from shopkeeper.recipes.search.finding import train_search
+from shopkeeper.recipes.search.relevance import train_relevance
 from shopkeeper.records import Event, Item
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Mask, Rows, Shelf

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from bench.contract import Metric, Row
 from shopkeeper.evaluation.next_items import Split, places_of, ranks
-from shopkeeper.recipes.behaviour import learn
-from shopkeeper.recipes.moments import Moment
-from shopkeeper.recipes.next_learning import NextOptions, fit_next
-from shopkeeper.recipes.preference import places
+from shopkeeper.recipes.recommend.behaviour import learn
+from shopkeeper.recipes.recommend.moments import Moment
+from shopkeeper.recipes.recommend.next_learning import NextOptions, fit_next
+from shopkeeper.recipes.recommend.preference import places
 from shopkeeper.records import EventKind, Item
 from shopkeeper.retrieval.histories import Floats, Matrix, empty, fold, read
 from shopkeeper.retrieval.popularity import DAY, Standing

@@ -15,11 +15,11 @@ from bench.contract import Metric, Row
 from bench.texts import Titles, titles
 from shopkeeper.evaluation.spans import Counts, f1_gain, f1_interval, micro_f1
 from shopkeeper.models.bundle import Bundle
-from shopkeeper.models.spans import from_bio
-from shopkeeper.models.tagger_bundle import read_tagger
-from shopkeeper.models.text_tagger import TextTagger
-from shopkeeper.recipes.tagger import TaggerOptions, train_tagger
-from shopkeeper.recipes.tagger_baseline import counts
+from shopkeeper.models.tagging.bundle import read_tagger
+from shopkeeper.models.tagging.spans import from_bio
+from shopkeeper.models.tagging.text_tagger import TextTagger
+from shopkeeper.recipes.texts.tagger import TaggerOptions, train_tagger
+from shopkeeper.recipes.texts.tagger_baseline import counts
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.hooks import Hook

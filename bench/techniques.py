@@ -24,7 +24,7 @@ from shopkeeper.evaluation.intervals import paired_difference
 from shopkeeper.models.adapters import save_delta
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.heads import Classifier
-from shopkeeper.recipes.classify import learn
+from shopkeeper.recipes.texts.classify import learn
 from shopkeeper.settings import Settings
 from shopkeeper.training.supervised import class_numbers
 

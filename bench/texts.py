@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from shopkeeper.recipes.labelled_texts import Texts
+from shopkeeper.recipes.texts.labelled_texts import Texts
 
 __all__ = ["Split", "Texts", "Titles", "banking", "finfe", "phrasebank", "shopping", "titles"]
 

@@ -27,8 +27,8 @@ from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.encoders import OnnxEncoder, TorchEncoder
 from shopkeeper.models.export import export_onnx
 from shopkeeper.models.text import Encoder, Floats, Side, unit
-from shopkeeper.recipes.contrast import Exam, Lessons, Marks, RelevanceOptions, teach
-from shopkeeper.recipes.pairs import Answers, Pair
+from shopkeeper.recipes.search.contrast import Exam, Lessons, Marks, RelevanceOptions, teach
+from shopkeeper.recipes.search.pairs import Answers, Pair
 from shopkeeper.records import Item
 from shopkeeper.settings import Settings
 from shopkeeper.training.plan import FitSettings

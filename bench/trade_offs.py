@@ -18,8 +18,8 @@ from bench.plots import lines
 from shopkeeper.evaluation.beyond import coverage, exposure, gini, intra_list_diversity, miscalibration, novelty
 from shopkeeper.ranking.blend import tune
 from shopkeeper.ranking.pages.calibration import memberships
-from shopkeeper.recipes.moments import Moment
-from shopkeeper.recipes.source_tuning import examples, tune_sources
+from shopkeeper.recipes.recommend.moments import Moment
+from shopkeeper.recipes.recommend.source_tuning import examples, tune_sources
 from shopkeeper.records import Request
 from shopkeeper.retrieval.histories import Floats
 from shopkeeper.retrieval.leading import best

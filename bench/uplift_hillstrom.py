@@ -25,8 +25,8 @@ from bench.contract import Metric, Row
 from shopkeeper.evaluation.uplift import Trial, auuc, effect, qini, uplift_at
 from shopkeeper.ranking.ads.hashed_features import HashedFeatures
 from shopkeeper.ranking.ads.uplift import combined, dense
-from shopkeeper.recipes.uplift import Learnt, learn
-from shopkeeper.recipes.uplift_learners import BASES, Sample, response
+from shopkeeper.recipes.ads.uplift import Learnt, learn
+from shopkeeper.recipes.ads.uplift_learners import BASES, Sample, response
 
 CAMPAIGNS = ("Womens", "Mens")
 """E-mails, each against none; the first is the headline."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from shopkeeper.records import Item
-from shopkeeper.retrieval.graph import Graph
+from shopkeeper.retrieval.graph.triples import Graph
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.knowledge import Triple
 

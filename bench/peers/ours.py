@@ -16,7 +16,7 @@ import numpy as np
 from bench.peers.exchange import DEPTH, Clock, write_answer
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.serving import Encoders, encoders
-from shopkeeper.recipes.fusion import SHARES
+from shopkeeper.recipes.search.fusion import SHARES
 from shopkeeper.records import Filters, Item, Request
 from shopkeeper.retrieval.hybrid import HybridIndex
 from shopkeeper.retrieval.shelf import Shelf

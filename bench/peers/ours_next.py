@@ -15,11 +15,11 @@ import numpy as np
 from bench.next_amazon import encode
 from bench.peers.sequences import Exam, Scores, pairs, read_exam, top, write_named
 from shopkeeper.evaluation.next_items import Split
-from shopkeeper.recipes.behaviour import learn
-from shopkeeper.recipes.moments import Moment
-from shopkeeper.recipes.next_item import foreseen
-from shopkeeper.recipes.next_learning import NextOptions, fit_next
-from shopkeeper.recipes.source_tuning import tune_sources
+from shopkeeper.recipes.recommend.behaviour import learn
+from shopkeeper.recipes.recommend.moments import Moment
+from shopkeeper.recipes.recommend.next_item import foreseen
+from shopkeeper.recipes.recommend.next_learning import NextOptions, fit_next
+from shopkeeper.recipes.recommend.source_tuning import tune_sources
 from shopkeeper.records import EventKind
 from shopkeeper.retrieval.collaborative import together
 from shopkeeper.retrieval.histories import Floats, Histories, fold
@@ -30,7 +30,7 @@ from shopkeeper.store.feeds import read_products
 from shopkeeper.tasks.recommend.behaviour import fit
 
 _SAMPLE = 4_000
-"""Validation users that tuning looks at, as in `recipes.behaviour`."""
+"""Validation users that tuning looks at, as in `recipes.recommend.behaviour`."""
 
 
 def main(folder: Path, system: str) -> None:

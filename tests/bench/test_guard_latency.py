@@ -15,7 +15,7 @@ from bench.guard_log import lives, paid, purchases
 from shopkeeper import settings as settings_module
 from shopkeeper.models.cache import CachedEncoder
 from shopkeeper.models.serving import Encoders
-from shopkeeper.recipes.fraud import FraudOptions, train_fraud
+from shopkeeper.recipes.guard.fraud import FraudOptions, train_fraud
 from shopkeeper.records import now
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.database import open_store

@@ -6,7 +6,7 @@ from profileshop import SHOP, frame, lived
 
 from bench.profile_journey import _baskets, _left_out
 from bench.profile_rows import rows
-from shopkeeper.recipes.profile import read_log
+from shopkeeper.recipes.customers.profile import read_log
 from shopkeeper.retrieval.shelf import Shelf
 
 ENCODER = HashEncoder(16)

@@ -11,7 +11,7 @@ pytest.importorskip("pyod")
 
 from shopkeeper import settings as settings_module
 from shopkeeper.models.registry import Registry
-from shopkeeper.recipes.fraud import FraudOptions, train_fraud
+from shopkeeper.recipes.guard.fraud import FraudOptions, train_fraud
 from shopkeeper.records import Event, EventKind, now
 from shopkeeper.store.database import open_store
 

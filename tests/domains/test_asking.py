@@ -15,8 +15,8 @@ from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.heads import Classifier
-from shopkeeper.recipes.linear_text import fit_linear
-from shopkeeper.recipes.passages import texts_for
+from shopkeeper.recipes.texts.linear_text import fit_linear
+from shopkeeper.recipes.texts.passages import texts_for
 from shopkeeper.records import Item, PassageKind, now
 from shopkeeper.serving.app import create_app
 from shopkeeper.store.database import open_store

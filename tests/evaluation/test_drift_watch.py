@@ -15,7 +15,7 @@ from shopkeeper.evaluation import drift_watch
 from shopkeeper.evaluation.drift import Drift
 from shopkeeper.evaluation.drift_watch import DRIFT, current, watch
 from shopkeeper.models.registry import Registry
-from shopkeeper.recipes.fraud import FraudOptions, train_fraud
+from shopkeeper.recipes.guard.fraud import FraudOptions, train_fraud
 from shopkeeper.records import Event, EventKind, now
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore, open_store

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.evaluation.spans import f1_gain, f1_interval, micro_f1, span_counts
-from shopkeeper.models.spans import Mention, from_bio, tag_names, to_bio
+from shopkeeper.models.tagging.spans import Mention, from_bio, tag_names, to_bio
 
 KINDS = ("brand", "model")
 

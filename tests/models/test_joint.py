@@ -18,10 +18,10 @@ from transformers import (
 )
 
 from shopkeeper.errors import ModelError
-from shopkeeper.models.efficientnet import TorchPictures
-from shopkeeper.models.joint import load_joint
-from shopkeeper.models.picture_export import export_pictures
-from shopkeeper.models.picture_graph import OnnxPictures
+from shopkeeper.models.pictures.efficientnet import TorchPictures
+from shopkeeper.models.pictures.export import export_pictures
+from shopkeeper.models.pictures.graph import OnnxPictures
+from shopkeeper.models.pictures.joint import load_joint
 from shopkeeper.settings import ComputeSettings, ModelSettings, Settings
 
 SIDE = 32

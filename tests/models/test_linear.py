@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from shopkeeper.models.blended import Blended, mixed
 from shopkeeper.models.linear import CHINESE, LATIN, LinearText, grams_for
-from shopkeeper.recipes.linear_text import fit_linear
+from shopkeeper.recipes.texts.linear_text import fit_linear
 
 GOOD = ["great shoes, very warm", "warm and great", "great price", "a warm shirt, great"]
 BAD = ["cold and broken", "broken zip, awful", "awful smell", "cold, awful shoes"]

@@ -11,7 +11,7 @@ from pyod.models.iforest import IForest
 
 from shopkeeper.errors import ModelError, TrainingError
 from shopkeeper.models.outliers import Outliers, Scaling
-from shopkeeper.recipes.outlier_fitting import autoencoder_of, fit_outliers, forest_of, tails_of
+from shopkeeper.recipes.guard.outlier_fitting import autoencoder_of, fit_outliers, forest_of, tails_of
 
 
 @pytest.fixture(scope="module")

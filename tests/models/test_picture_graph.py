@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from shopkeeper.errors import ModelError
-from shopkeeper.models.efficientnet import NAME, SIDE, TorchPictures, load_body
 from shopkeeper.models.onnx import ABOUT, MODEL
-from shopkeeper.models.picture_export import export_pictures
-from shopkeeper.models.picture_graph import OnnxPictures
+from shopkeeper.models.pictures.efficientnet import NAME, SIDE, TorchPictures, load_body
+from shopkeeper.models.pictures.export import export_pictures
+from shopkeeper.models.pictures.graph import OnnxPictures
 from shopkeeper.settings import ComputeSettings
 
 CPU = ComputeSettings(device="cpu")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from shopkeeper.errors import InputError
-from shopkeeper.models.pictures import open_picture, squared
+from shopkeeper.models.pictures.images import open_picture, squared
 from shopkeeper.store.media import FORMATS, PIXELS
 
 RED, BLUE = (200, 30, 40), (30, 60, 190)

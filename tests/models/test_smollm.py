@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from shopkeeper.errors import ExtraMissingError
-from shopkeeper.models import smollm
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.encoders import TorchEncoder
+from shopkeeper.models.generate import smollm
 from shopkeeper.models.heads import Classifier
 from shopkeeper.models.lm_heads import LanguageModel
 from shopkeeper.settings import ModelSettings, Settings

@@ -10,12 +10,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from shopkeeper.models.backbone import Backbone
-from shopkeeper.models.characters import Pieces, Reader
-from shopkeeper.models.clues import Lexicon, hashed, window
-from shopkeeper.models.crf import Crf
-from shopkeeper.models.spans import Mention, tag_names
-from shopkeeper.models.tagger import Tagger, TorchMember
-from shopkeeper.models.text_tagger import TextTagger
+from shopkeeper.models.tagging.characters import Pieces, Reader
+from shopkeeper.models.tagging.clues import Lexicon, hashed, window
+from shopkeeper.models.tagging.crf import Crf
+from shopkeeper.models.tagging.spans import Mention, tag_names
+from shopkeeper.models.tagging.tagger import Tagger, TorchMember
+from shopkeeper.models.tagging.text_tagger import TextTagger
 
 TAGS = tag_names(["brand", "model"])
 

@@ -12,12 +12,12 @@ from tinymodels import tiny_bert, tiny_gpt
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.card import Card
-from shopkeeper.models.characters import Pieces, Reader
-from shopkeeper.models.clues import Lexicon
-from shopkeeper.models.spans import Mention, tag_names
-from shopkeeper.models.tagger import Tagger, TorchMember
-from shopkeeper.models.tagger_bundle import read_tagger, save_tagger
-from shopkeeper.models.text_tagger import TextTagger, scored
+from shopkeeper.models.tagging.bundle import read_tagger, save_tagger
+from shopkeeper.models.tagging.characters import Pieces, Reader
+from shopkeeper.models.tagging.clues import Lexicon
+from shopkeeper.models.tagging.spans import Mention, tag_names
+from shopkeeper.models.tagging.tagger import Tagger, TorchMember
+from shopkeeper.models.tagging.text_tagger import TextTagger, scored
 
 TAGS = tag_names(["brand", "product"])
 TEXTS = ["红鞋蓝杯", "red cup", "红", " ", "", "红蓝" * 40, "x🙂红鞋"]
@@ -97,7 +97,7 @@ def test_serving_needs_no_torch(tmp_path):
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
         "from pathlib import Path\n"
         "from shopkeeper.models.bundle import Bundle\n"
-        "from shopkeeper.models.tagger_bundle import read_tagger\n"
+        "from shopkeeper.models.tagging.bundle import read_tagger\n"
         f"print([list(map(tuple, own)) for own in read_tagger(Bundle.open(Path({str(bundle.folder)!r}))).tag({TEXTS!r})])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

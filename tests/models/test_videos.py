@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
-from shopkeeper.models import videos
-from shopkeeper.models.frames import Refused, frames_of
-from shopkeeper.models.videos import FRAMES, open_video
+from shopkeeper.models.pictures import videos
+from shopkeeper.models.pictures.frames import Refused, frames_of
+from shopkeeper.models.pictures.videos import FRAMES, open_video
 
 SIDE = 48
 
@@ -207,7 +207,15 @@ def test_a_clip_that_takes_too_long_ends(folder):
 
 
 def test_a_clip_that_takes_too_much_memory_ends(kinds):
-    command = [sys.executable, "-m", "shopkeeper.models.frames", os.fspath(kinds["clip.mp4"]), "48", "12", "10"]
+    command = [
+        sys.executable,
+        "-m",
+        "shopkeeper.models.pictures.frames",
+        os.fspath(kinds["clip.mp4"]),
+        "48",
+        "12",
+        "10",
+    ]
     small = subprocess.run([*command, "40"], capture_output=True, check=False, timeout=60)
     assert small.returncode != 0
     assert not small.stdout
@@ -217,7 +225,7 @@ def test_many_frames_do_not_pile_up(folder, kinds):
     """What is kept on the way is bounded by what is asked for, whatever the clip's length."""
     from PIL import Image
 
-    from shopkeeper.models.frames import _changing
+    from shopkeeper.models.pictures.frames import _changing
 
     pictures = [Image.fromarray(np.full((8, 8, 3), level, dtype=np.uint8)) for level in (0, 255)]
     endless = ((float(at), picture) for at, picture in enumerate(islice(cycle(pictures), 1_000)))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from shopkeeper.models.videos import open_video
+from shopkeeper.models.pictures.videos import open_video
 from shopkeeper.practice import Practice, write
 from shopkeeper.practice.clips import film, frames
 from shopkeeper.practice.pictures import picture

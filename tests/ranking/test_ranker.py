@@ -7,7 +7,7 @@ import pytest
 
 from shopkeeper.ranking.features import NAMES
 from shopkeeper.ranking.ranker import SURE, Confidence, Linear, Ranker, standardised
-from shopkeeper.recipes.ranker import (
+from shopkeeper.recipes.search.ranker import (
     KINDS,
     Kind,
     Lesson,

@@ -10,11 +10,11 @@ from shopkeeper.models.bundle import Bundle
 from shopkeeper.ranking.ads.features import Moment, ad_features, taste_of
 from shopkeeper.ranking.ads.model import AdModel
 from shopkeeper.ranking.item_record import ItemRecord
-from shopkeeper.recipes.ad_clicks import train_ad_clicks
-from shopkeeper.recipes.ad_learning import choose, learn
-from shopkeeper.recipes.ad_lessons import gather_lessons
-from shopkeeper.recipes.ad_periods import examples
-from shopkeeper.recipes.cross_learning import CrossOptions
+from shopkeeper.recipes.ads.clicks import train_ad_clicks
+from shopkeeper.recipes.ads.cross_learning import CrossOptions
+from shopkeeper.recipes.ads.learning import choose, learn
+from shopkeeper.recipes.ads.lessons import gather_lessons
+from shopkeeper.recipes.ads.periods import examples
 from shopkeeper.records import Item
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.vectors import VectorIndex

@@ -10,9 +10,9 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.metrics import ndcg_at, recall_at
 from shopkeeper.evaluation.next_items import measures, ranks, split_last, split_time
 from shopkeeper.models.bundle import Bundle
-from shopkeeper.recipes.behaviour import train_behaviour
-from shopkeeper.recipes.moments import splits
-from shopkeeper.recipes.next_learning import NextOptions
+from shopkeeper.recipes.recommend.behaviour import train_behaviour
+from shopkeeper.recipes.recommend.moments import splits
+from shopkeeper.recipes.recommend.next_learning import NextOptions
 from shopkeeper.records import Event, EventKind
 from shopkeeper.retrieval.histories import fold
 from shopkeeper.retrieval.shelf import Shelf
@@ -127,8 +127,8 @@ def test_measures_agree_with_the_plain_metrics():
 
 def test_a_bundle_with_sequence_model_and_ranker_opens_on_a_shelf_in_another_order(shop, monkeypatch):
     store, shelf, folder = shop
-    monkeypatch.setattr("shopkeeper.recipes.behaviour._STEPS", 10)
-    monkeypatch.setattr("shopkeeper.recipes.behaviour.LEAST", 5)
+    monkeypatch.setattr("shopkeeper.recipes.recommend.behaviour._STEPS", 10)
+    monkeypatch.setattr("shopkeeper.recipes.recommend.behaviour.LEAST", 5)
     vectors = np.random.default_rng(0).standard_normal((len(shelf), 8)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     options = NextOptions(width=8, epochs=2, text=4, negatives=0)

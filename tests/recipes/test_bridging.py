@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopkeeper.recipes.bridging import BridgeOptions, Pairs, _Batches, learn_bridge, reciprocal_ranks, spans
+from shopkeeper.recipes.pictures.bridging import BridgeOptions, Pairs, _Batches, learn_bridge, reciprocal_ranks, spans
 
 TEXT, PICTURE = 24, 30
 QUICK = BridgeOptions(width=16, hidden=32, dropout=0.1, batch=64, rate=5e-3, epochs=12, patience=12)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shopkeeper.errors import InputError
-from shopkeeper.recipes.campaign_trial import customers_at, read_trial
+from shopkeeper.recipes.ads.campaign_trial import customers_at, read_trial
 from shopkeeper.records import Event, EventKind, Impression, Item
 from shopkeeper.store.database import open_store
 

@@ -10,12 +10,12 @@ from tinymodels import tiny_bert, tiny_gpt
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.adapters import Lora
 from shopkeeper.models.heads import Classifier, TorchScorer
-from shopkeeper.recipes.blending import blend
-from shopkeeper.recipes.classify import _again, learn, method_for, notes, train_classifier
-from shopkeeper.recipes.cleaning import wrongly_labelled
-from shopkeeper.recipes.fine_tuning import ensemble_answers
-from shopkeeper.recipes.labelled_texts import Texts, held_out
 from shopkeeper.recipes.method import Method
+from shopkeeper.recipes.texts.blending import blend
+from shopkeeper.recipes.texts.classify import _again, learn, method_for, notes, train_classifier
+from shopkeeper.recipes.texts.cleaning import wrongly_labelled
+from shopkeeper.recipes.texts.fine_tuning import ensemble_answers
+from shopkeeper.recipes.texts.labelled_texts import Texts, held_out
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.averaging import ExponentialAverage

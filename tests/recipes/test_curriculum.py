@@ -7,8 +7,8 @@ from shopkeeper.errors import InputError
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.comparison import compare
 from shopkeeper.recipes.curriculum import HELD_OUT, TASKS, TEXTS, held_out_from, train
-from shopkeeper.recipes.fusion import SHARES
-from shopkeeper.recipes.passages import SENTIMENT
+from shopkeeper.recipes.search.fusion import SHARES
+from shopkeeper.recipes.texts.passages import SENTIMENT
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store
 

@@ -6,9 +6,17 @@ import pytest
 from tinymodels import tiny_gpt
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.models.generate import open_generator
-from shopkeeper.models.generate_local import Speaker
-from shopkeeper.recipes.dialogue import DialogueOptions, Exchange, answers, exchanges_of, parted, right, train_dialogue
+from shopkeeper.models.generate.generator import open_generator
+from shopkeeper.models.generate.local import Speaker
+from shopkeeper.recipes.language.dialogue import (
+    DialogueOptions,
+    Exchange,
+    answers,
+    exchanges_of,
+    parted,
+    right,
+    train_dialogue,
+)
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store

@@ -12,8 +12,8 @@ from transformers import GPT2Config, GPT2Model
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.curriculum import train
-from shopkeeper.recipes.domain import DomainOptions, domain_base, train_domain
-from shopkeeper.recipes.domain_texts import related, texts_of
+from shopkeeper.recipes.language.domain import DomainOptions, domain_base, train_domain
+from shopkeeper.recipes.language.domain_texts import related, texts_of
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store
 

@@ -6,8 +6,8 @@ from tinymodels import tiny_bert, tiny_gpt
 
 from shopkeeper.models.bundle import Card, save_bundle
 from shopkeeper.models.heads import Classifier, TorchScorer
-from shopkeeper.recipes.few_labels import gather
 from shopkeeper.recipes.method import Method
+from shopkeeper.recipes.texts.few_labels import gather
 from shopkeeper.training.class_contrast import Contrast
 from shopkeeper.training.few_shot import linear_head, pooled
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shopkeeper.models.fusion import KINDS
-from shopkeeper.models.modes import Modes
-from shopkeeper.recipes.fusing import FusionOptions, Questions, correct, learn_fusion
+from shopkeeper.models.pictures.fusion import KINDS
+from shopkeeper.models.pictures.modes import Modes
+from shopkeeper.recipes.pictures.fusing import FusionOptions, Questions, correct, learn_fusion
 from shopkeeper.records import Item
 
 QUICK = FusionOptions(width=48, dropout=0.0, lost=0.1, batch=64, rate=5e-3, epochs=15, patience=15)

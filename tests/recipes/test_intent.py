@@ -8,8 +8,8 @@ from shopkeeper.models.cache import CachedEncoder
 from shopkeeper.models.intent_fitting import seeded
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import Encoders
-from shopkeeper.recipes.intent import decided_examples, train_intent
-from shopkeeper.recipes.replies import decided_questions, train_replies
+from shopkeeper.recipes.language.replies import decided_questions, train_replies
+from shopkeeper.recipes.texts.intent import decided_examples, train_intent
 from shopkeeper.records import Decision, Passage, PassageKind
 from shopkeeper.retrieval.answer_model import AnswerModel
 from shopkeeper.retrieval.answers import AnswerIndex

@@ -12,9 +12,9 @@ from shopkeeper.errors import ModelError, TrainingError
 from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.choice import encoder_name
-from shopkeeper.recipes.classify import learn
-from shopkeeper.recipes.labelled_texts import Texts, languages
 from shopkeeper.recipes.method import Method
+from shopkeeper.recipes.texts.classify import learn
+from shopkeeper.recipes.texts.labelled_texts import Texts, languages
 from shopkeeper.settings import Settings
 from shopkeeper.training.checkpoints import Checkpoint
 from shopkeeper.training.texts import tokenise, tokenise_pairs

@@ -11,7 +11,7 @@ from toyshop import toy_store
 from shopkeeper.cli.main import main
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.curriculum import train
-from shopkeeper.recipes.marked_titles import TAGGER, parted
+from shopkeeper.recipes.texts.marked_titles import TAGGER, parted
 from shopkeeper.settings import load
 from shopkeeper.training.tagging import Marked
 

@@ -12,10 +12,10 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.evaluation.next_items import measures, ranks
 from shopkeeper.models.bundle import Card, save_bundle
 from shopkeeper.models.sequence import SequenceModel, SequenceShape
-from shopkeeper.recipes.moments import moments, splits
-from shopkeeper.recipes.next_item import foreseen, refitted, sequence_arrays
-from shopkeeper.recipes.next_learning import NextOptions, fit_next, next_loss, whitening
-from shopkeeper.recipes.next_lessons import Lessons
+from shopkeeper.recipes.recommend.moments import moments, splits
+from shopkeeper.recipes.recommend.next_item import foreseen, refitted, sequence_arrays
+from shopkeeper.recipes.recommend.next_learning import NextOptions, fit_next, next_loss, whitening
+from shopkeeper.recipes.recommend.next_lessons import Lessons
 from shopkeeper.records import EventKind, Item
 from shopkeeper.retrieval.next_items import NextItems
 from shopkeeper.retrieval.shelf import Shelf

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.recipes.label_marks import best_thresholds, label_f1
-from shopkeeper.recipes.labelled_texts import Texts
-from shopkeeper.recipes.opinion import concern_texts, labels_of, learn_labels, train_labels, train_opinion
+from shopkeeper.recipes.texts.label_marks import best_thresholds, label_f1
+from shopkeeper.recipes.texts.labelled_texts import Texts
+from shopkeeper.recipes.texts.opinion import concern_texts, labels_of, learn_labels, train_labels, train_opinion
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import Settings
 from shopkeeper.tasks.listen.models import Judge, judge

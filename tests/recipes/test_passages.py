@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shopkeeper.errors import TrainingError
-from shopkeeper.recipes.passages import texts_for, unlabelled_for
+from shopkeeper.recipes.texts.passages import texts_for, unlabelled_for
 from shopkeeper.records import Decision, Item, Passage, PassageKind
 from shopkeeper.store.database import open_store
 

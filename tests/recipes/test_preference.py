@@ -10,8 +10,8 @@ from shopkeeper.evaluation.next_items import measures, ranks
 from shopkeeper.ranking.customer_features import NAMES
 from shopkeeper.ranking.pool import pooled
 from shopkeeper.ranking.ranker import Linear, Ranker
-from shopkeeper.recipes.moments import moments
-from shopkeeper.recipes.preference import Choices, choices, learn_preference, places
+from shopkeeper.recipes.recommend.moments import moments
+from shopkeeper.recipes.recommend.preference import Choices, choices, learn_preference, places
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.tasks.recommend.behaviour import Parameters, fit
 

@@ -13,10 +13,18 @@ from shopkeeper.evaluation.classification import auc, calibration_error
 from shopkeeper.models.bundle import Card, save_bundle
 from shopkeeper.ranking.customers.foresight import Foresight
 from shopkeeper.ranking.customers.segments import CustomerSegments
-from shopkeeper.recipes.profile import Log, ProfileOptions, grouped, learn_foresight, marks, read_log, train_profile
-from shopkeeper.recipes.segments import learn_segments
-from shopkeeper.recipes.snapshots import ahead, next_baskets, snapshot, snapshots
-from shopkeeper.recipes.worth import deviance
+from shopkeeper.recipes.customers.profile import (
+    Log,
+    ProfileOptions,
+    grouped,
+    learn_foresight,
+    marks,
+    read_log,
+    train_profile,
+)
+from shopkeeper.recipes.customers.segments import learn_segments
+from shopkeeper.recipes.customers.snapshots import ahead, next_baskets, snapshot, snapshots
+from shopkeeper.recipes.customers.worth import deviance
 from shopkeeper.records import EventKind
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings

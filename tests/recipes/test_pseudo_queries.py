@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toyshop import toy_items
 
-from shopkeeper.recipes.pseudo_queries import (
+from shopkeeper.recipes.search.pseudo_queries import (
     attribute_query,
     brand_query,
     learn_phrases,

@@ -12,9 +12,9 @@ from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.chances import Chances, Rates
 from shopkeeper.ranking.customers.words import Deed, customer_words
-from shopkeeper.recipes.purchase import PurchaseOptions, straighten, train_purchase
-from shopkeeper.recipes.purchase_baselines import item_ids, item_rates, linear_words, straightened, weigh
-from shopkeeper.recipes.purchase_moments import find_moments, gather_periods
+from shopkeeper.recipes.customers.purchase import PurchaseOptions, straighten, train_purchase
+from shopkeeper.recipes.customers.purchase_baselines import item_ids, item_rates, linear_words, straightened, weigh
+from shopkeeper.recipes.customers.purchase_moments import find_moments, gather_periods
 from shopkeeper.records import Event, EventKind
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store
@@ -173,8 +173,8 @@ def test_straightening_mends_boasts_and_survives_backward_logits():
 
 
 def test_straightening_a_head_keeps_the_order(tastes):
+    from shopkeeper.recipes.customers.purchase import new_classifier, probabilities
     from shopkeeper.recipes.method import Method
-    from shopkeeper.recipes.purchase import new_classifier, probabilities
 
     periods = gather_periods(tastes, np.random.default_rng(0))
     classifier = new_classifier(toy_backbone(), Method(dropout=OPTIONS.dropout, open_layers=OPTIONS.open_layers), 0)

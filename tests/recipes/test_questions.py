@@ -8,7 +8,7 @@ from shopkeeper.errors import InputError
 from shopkeeper.models.bundle import Card, save_bundle
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.curriculum import train
-from shopkeeper.recipes.questions import ask_about
+from shopkeeper.recipes.texts.questions import ask_about
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store

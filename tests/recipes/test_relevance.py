@@ -8,8 +8,8 @@ from toyshop import TASTES, taste_of_item, toy_events, toy_items, toy_judgements
 from shopkeeper.errors import TrainingError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.encoders import TorchEncoder
-from shopkeeper.recipes.pairs import Answers, Pair, merged, pairs_from_events, pairs_from_judgements
-from shopkeeper.recipes.relevance import RelevanceOptions, gather_lessons, train_relevance
+from shopkeeper.recipes.search.pairs import Answers, Pair, merged, pairs_from_events, pairs_from_judgements
+from shopkeeper.recipes.search.relevance import RelevanceOptions, gather_lessons, train_relevance
 from shopkeeper.records import EventKind, Item
 from shopkeeper.settings import load
 from shopkeeper.store.database import open_store

@@ -20,13 +20,13 @@ from toybackbone import toy_backbone
 from toyshop import toy_events, toy_store
 
 from shopkeeper.models.registry import Registry
-from shopkeeper.recipes.classify import train_classifier
-from shopkeeper.recipes.contrast import RelevanceOptions
-from shopkeeper.recipes.domain import train_domain
+from shopkeeper.recipes.customers.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.fingerprint import checkpoint
-from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
-from shopkeeper.recipes.relevance import train_relevance
-from shopkeeper.recipes.tagger import TaggerOptions, train_tagger
+from shopkeeper.recipes.language.domain import train_domain
+from shopkeeper.recipes.search.contrast import RelevanceOptions
+from shopkeeper.recipes.search.relevance import train_relevance
+from shopkeeper.recipes.texts.classify import train_classifier
+from shopkeeper.recipes.texts.tagger import TaggerOptions, train_tagger
 from shopkeeper.settings import load
 from shopkeeper.training.averaging import ExponentialAverage
 from shopkeeper.training.checkpoints import Checkpoint

@@ -5,7 +5,7 @@ import pytest
 from shopkeeper.errors import InputError, SettingsError, TrainingError
 from shopkeeper.models.adapters import Bottleneck, Lora
 from shopkeeper.recipes.method import Method
-from shopkeeper.recipes.relevance import RelevanceOptions, method_of
+from shopkeeper.recipes.search.relevance import RelevanceOptions, method_of
 from shopkeeper.recipes.techniques import ATTACKS, AVERAGES, OPTIMISERS, SCHEDULES, with_techniques
 from shopkeeper.settings import Settings, TrainSettings
 from shopkeeper.training.adversarial import FGM, PGD

@@ -6,8 +6,8 @@ import pytest
 from shopkeeper.errors import TrainingError
 from shopkeeper.ranking.raters.model import SIGNS, RaterModel, trust
 from shopkeeper.ranking.raters.ratings import Ratings
-from shopkeeper.recipes.raters import best_border, learn_raters
-from shopkeeper.recipes.rating_attacks import attacked
+from shopkeeper.recipes.guard.raters import best_border, learn_raters
+from shopkeeper.recipes.guard.rating_attacks import attacked
 
 
 def shop(rng, raters=150, items=60, *, timed=False):

@@ -12,8 +12,8 @@ from toyshop import toy_items
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
-from shopkeeper.recipes.ranker import LEAST
-from shopkeeper.recipes.search import lessons_of, train_search
+from shopkeeper.recipes.search.finding import lessons_of, train_search
+from shopkeeper.recipes.search.ranker import LEAST
 from shopkeeper.records import Event, EventKind, Impression, Judgement
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Shelf

@@ -10,10 +10,10 @@ from shopkeeper.errors import ModelError, TrainingError
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
-from shopkeeper.models.spans import Mention
-from shopkeeper.models.tagger_bundle import read_tagger
-from shopkeeper.recipes.tagger import TaggerOptions, train_tagger
-from shopkeeper.recipes.tagger_baseline import LinearOptions, counts
+from shopkeeper.models.tagging.bundle import read_tagger
+from shopkeeper.models.tagging.spans import Mention
+from shopkeeper.recipes.texts.tagger import TaggerOptions, train_tagger
+from shopkeeper.recipes.texts.tagger_baseline import LinearOptions, counts
 from shopkeeper.settings import Settings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.tagging import Marked

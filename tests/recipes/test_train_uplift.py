@@ -7,8 +7,8 @@ import pytest
 from shopkeeper.errors import InputError, TrainingError
 from shopkeeper.evaluation.uplift import Trial, qini
 from shopkeeper.ranking.ads.uplift import Uplift, combined
-from shopkeeper.recipes.uplift import learn, train_uplift
-from shopkeeper.recipes.uplift_learners import BASES, Sample, estimated, learners, parted, response
+from shopkeeper.recipes.ads.uplift import learn, train_uplift
+from shopkeeper.recipes.ads.uplift_learners import BASES, Sample, estimated, learners, parted, response
 
 
 def trial_of(n, seed=0, *, chance=None, effect=True):

@@ -15,8 +15,8 @@ from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes import curriculum
-from shopkeeper.recipes.contrast import RelevanceOptions
-from shopkeeper.recipes.purchase import PurchaseOptions
+from shopkeeper.recipes.customers.purchase import PurchaseOptions
+from shopkeeper.recipes.search.contrast import RelevanceOptions
 from shopkeeper.recipes.search_spaces import PURCHASE, RELEVANCE
 from shopkeeper.recipes.tune import load_start, tune
 from shopkeeper.recipes.tuned import judge, keep, tuned_values, with_tuned

@@ -11,11 +11,11 @@ from shopkeeper.models.adapters import Lora, Prefix
 from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.heads import TorchScorer
-from shopkeeper.recipes.classify import train_classifier
-from shopkeeper.recipes.known_texts import KnownTexts, fingerprints
-from shopkeeper.recipes.labelled_texts import Texts
 from shopkeeper.recipes.method import Lesson, Method, prepare, teach
-from shopkeeper.recipes.update import FEWEST, KEPT, part, update_classifier
+from shopkeeper.recipes.texts.classify import train_classifier
+from shopkeeper.recipes.texts.known_texts import KnownTexts, fingerprints
+from shopkeeper.recipes.texts.labelled_texts import Texts
+from shopkeeper.recipes.texts.update import FEWEST, KEPT, part, update_classifier
 from shopkeeper.settings import load
 from shopkeeper.training.supervised import class_numbers
 from shopkeeper.training.texts import tokenise

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
 from shopkeeper.records import Item
-from shopkeeper.retrieval import graph as module
-from shopkeeper.retrieval.graph import Graph
+from shopkeeper.retrieval.graph import triples as module
+from shopkeeper.retrieval.graph.triples import Graph
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.knowledge import Triple
 

@@ -8,12 +8,12 @@ import scipy.sparse as sp
 from graphshop import ITEMS, graph_shop, rows
 
 from shopkeeper.records import Item
-from shopkeeper.retrieval.graph import Graph
-from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
-from shopkeeper.retrieval.graph_paths import paths
-from shopkeeper.retrieval.graph_vectors import embed
-from shopkeeper.retrieval.graph_ways import ways
-from shopkeeper.retrieval.graph_weights import learn_relation_weights
+from shopkeeper.retrieval.graph.neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph.paths import paths
+from shopkeeper.retrieval.graph.triples import Graph
+from shopkeeper.retrieval.graph.vectors import embed
+from shopkeeper.retrieval.graph.ways import ways
+from shopkeeper.retrieval.graph.weights import learn_relation_weights
 from shopkeeper.retrieval.histories import fold
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.knowledge import Triple

@@ -7,11 +7,11 @@ import pytest
 from graphshop import rows
 
 from shopkeeper.records import Item
-from shopkeeper.retrieval.graph import Graph
-from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
-from shopkeeper.retrieval.graph_paths import paths
-from shopkeeper.retrieval.graph_taxonomy import GOOGLE, Taxonomy, google_category
-from shopkeeper.retrieval.graph_ways import ways
+from shopkeeper.retrieval.graph.neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph.paths import paths
+from shopkeeper.retrieval.graph.taxonomy import GOOGLE, Taxonomy, google_category
+from shopkeeper.retrieval.graph.triples import Graph
+from shopkeeper.retrieval.graph.ways import ways
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.knowledge import Triple
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shopkeeper.models.spans import Mention
+from shopkeeper.models.tagging.spans import Mention
 from shopkeeper.records import Item
 from shopkeeper.retrieval.understanding.entities import Reading
 from shopkeeper.retrieval.understanding.nouns import Preference

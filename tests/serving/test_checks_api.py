@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from toyshop import toy_events, toy_items
 
 from shopkeeper import settings as settings_module
-from shopkeeper.recipes.raters import train_raters
+from shopkeeper.recipes.guard.raters import train_raters
 from shopkeeper.records import Event, EventKind, Passage, PassageKind, now
 from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.auth import Keys

@@ -12,7 +12,7 @@ pytest.importorskip("pyod")
 from shopkeeper import settings as settings_module
 from shopkeeper.evaluation import drift_watch
 from shopkeeper.evaluation.drift import Drift
-from shopkeeper.recipes.fraud import FraudOptions, train_fraud
+from shopkeeper.recipes.guard.fraud import FraudOptions, train_fraud
 from shopkeeper.records import Event, EventKind, Item, now
 from shopkeeper.serving.app import create_app, keys_of
 from shopkeeper.serving.auth import Keys

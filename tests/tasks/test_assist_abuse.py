@@ -9,7 +9,7 @@ from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.heads import Classifier
 from shopkeeper.models.registry import Registry
-from shopkeeper.recipes.linear_text import fit_linear
+from shopkeeper.recipes.texts.linear_text import fit_linear
 from shopkeeper.tasks.assist.opening import ABUSE, learnt_abuse
 from shopkeeper.trust.safety import Safety
 

@@ -12,7 +12,7 @@ from shopkeeper.errors import InputError, NotFoundError, TrainingError
 from shopkeeper.evaluation.drift import drift
 from shopkeeper.ranking.payments.columns import TASK
 from shopkeeper.ranking.payments.model import Action
-from shopkeeper.recipes.fraud import FraudOptions, train_fraud
+from shopkeeper.recipes.guard.fraud import FraudOptions, train_fraud
 from shopkeeper.records import Event, EventKind, now
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.guard.task import GuardTask

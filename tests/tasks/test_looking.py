@@ -10,8 +10,8 @@ from PIL import Image
 from seenshop import COLOURS, SHAPES, drawing, seen_shop
 
 from shopkeeper.errors import InputError, ModelError, NotFoundError
-from shopkeeper.models.modes import modes_of
-from shopkeeper.models.sight import Sight
+from shopkeeper.models.pictures.modes import modes_of
+from shopkeeper.models.pictures.sight import Sight
 from shopkeeper.records import Filters, Item, Request
 from shopkeeper.retrieval.looks import packed, unpacked
 from shopkeeper.tasks.shop import Shop, open_shop

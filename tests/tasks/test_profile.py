@@ -12,7 +12,7 @@ from profileshop import DAYS, SHOP, START, lived
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.cache import CachedEncoder
 from shopkeeper.models.serving import Encoders
-from shopkeeper.recipes.profile import train_profile
+from shopkeeper.recipes.customers.profile import train_profile
 from shopkeeper.records import Customer, Event, EventKind, Passage, PassageKind
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings

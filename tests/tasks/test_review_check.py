@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shopkeeper.ranking.raters.ratings import Ratings
-from shopkeeper.recipes.raters import learn_raters, train_raters
+from shopkeeper.recipes.guard.raters import learn_raters, train_raters
 from shopkeeper.records import Event, EventKind, Passage, PassageKind
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import open_store

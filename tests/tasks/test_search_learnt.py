@@ -6,8 +6,8 @@ import pytest
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle, save_bundle
 from shopkeeper.models.card import Card
-from shopkeeper.recipes.ranker import LEAST
-from shopkeeper.recipes.search import train_search
+from shopkeeper.recipes.search.finding import train_search
+from shopkeeper.recipes.search.ranker import LEAST
 from shopkeeper.records import Item, Judgement, Request
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import load

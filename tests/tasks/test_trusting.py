@@ -11,7 +11,7 @@ from toyshop import CUSTOMERS, START, item_id, taste_of_customer, toy_store
 
 from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.item_record import ItemRecord
-from shopkeeper.recipes.raters import train_raters
+from shopkeeper.recipes.guard.raters import train_raters
 from shopkeeper.records import Decision, Event, EventKind, Passage, PassageKind, Request
 from shopkeeper.retrieval.collaborative import together
 from shopkeeper.retrieval.histories import STRENGTH, read

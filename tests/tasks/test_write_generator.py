@@ -7,7 +7,7 @@ from penshop import PenShop
 from talkative import talkative
 
 from shopkeeper import settings as settings_module
-from shopkeeper.models.generate import open_generator
+from shopkeeper.models.generate.generator import open_generator
 from shopkeeper.tasks.write.briefs import Brief
 from shopkeeper.tasks.write.prompt import messages, tidied
 from shopkeeper.tasks.write.task import Pen

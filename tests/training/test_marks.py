@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
-from shopkeeper.models.spans import Mention
+from shopkeeper.models.tagging.spans import Mention
 from shopkeeper.training.marks import read_marks
 
 TITLE = "小米手环 9"

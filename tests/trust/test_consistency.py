@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from graphshop import ITEMS, TRIPLES, graph_shop
 
-from shopkeeper.retrieval.graph import Graph
+from shopkeeper.retrieval.graph.triples import Graph
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.knowledge import Triple
 from shopkeeper.trust.consistency import check

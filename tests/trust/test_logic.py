@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shopkeeper.errors import InputError
-from shopkeeper.retrieval.graph import described
+from shopkeeper.retrieval.graph.triples import described
 from shopkeeper.trust.logic import Facts, Logic, weigh
 from shopkeeper.trust.logic_rules import Variable
 from shopkeeper.trust.logic_syntax import parse
@@ -201,7 +201,7 @@ def _candidates(rule, variables, bought):
 
 def test_a_join_that_explodes_is_refused():
     from shopkeeper.records import Item
-    from shopkeeper.retrieval.graph import Graph
+    from shopkeeper.retrieval.graph.triples import Graph
     from shopkeeper.retrieval.shelf import Shelf
 
     shelf = Shelf(Item(id=f"x{n}", title="X", price=1.0) for n in range(2_500))

@@ -14,7 +14,7 @@ pytest.importorskip("pyod")
 
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.ranking.payments.columns import TASK
-from shopkeeper.recipes.fraud import FraudOptions, train_fraud
+from shopkeeper.recipes.guard.fraud import FraudOptions, train_fraud
 from shopkeeper.records import Event, EventKind, Item, now
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.shop import Shop

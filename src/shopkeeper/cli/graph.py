@@ -14,8 +14,8 @@ import typer
 from shopkeeper.cli.data import PARTLY
 from shopkeeper.cli.main import Session, app
 from shopkeeper.errors import InputError, NotFoundError
-from shopkeeper.retrieval.graph import Graph
-from shopkeeper.retrieval.graph_taxonomy import GOOGLE, google_category
+from shopkeeper.retrieval.graph.taxonomy import GOOGLE, google_category
+from shopkeeper.retrieval.graph.triples import Graph
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.store.feeds.triples import FORMATS, import_triples

@@ -14,7 +14,7 @@ from shopkeeper.errors import NotFoundError
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.comparison import compare
 from shopkeeper.recipes.curriculum import FIRST, TASKS, TEXTS, Outcome, train
-from shopkeeper.recipes.marked_titles import TAGGER
+from shopkeeper.recipes.texts.marked_titles import TAGGER
 from shopkeeper.store.database import open_store
 
 PARTLY = 3

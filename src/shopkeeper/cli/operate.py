@@ -16,7 +16,7 @@ from shopkeeper.cli.main import Session, app
 from shopkeeper.compute.cores import threads
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models.registry import Registry
-from shopkeeper.models.tagger_bundle import read_tagger
+from shopkeeper.models.tagging.bundle import read_tagger
 from shopkeeper.records import Answer, Filters, Request
 from shopkeeper.serving.auth import Keys, Scope
 from shopkeeper.serving.search_replies import search_document

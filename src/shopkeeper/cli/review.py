@@ -13,7 +13,7 @@ from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import encoders
 from shopkeeper.models.text import Encoder
-from shopkeeper.recipes.questions import ask_about
+from shopkeeper.recipes.texts.questions import ask_about
 from shopkeeper.records import PassageKind
 from shopkeeper.retrieval.understanding.synonym_mining import propose
 from shopkeeper.retrieval.understanding.synonyms import TASK as SYNONYM

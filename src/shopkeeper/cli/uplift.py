@@ -17,8 +17,8 @@ from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.ads.uplift import TASK, Uplift, chosen
-from shopkeeper.recipes.campaign_trial import customers_at, read_trial
-from shopkeeper.recipes.uplift import train_uplift
+from shopkeeper.recipes.ads.campaign_trial import customers_at, read_trial
+from shopkeeper.recipes.ads.uplift import train_uplift
 from shopkeeper.records import Customer, Scalar, now
 from shopkeeper.store.database import open_store
 

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from shopkeeper.errors import ModelError
-from shopkeeper.models import e5, smollm
+from shopkeeper.models import e5
 from shopkeeper.models.backbone import FILE, LONGEST, Backbone, is_causal
+from shopkeeper.models.generate import smollm
 from shopkeeper.models.hub import from_hub, quiet
 from shopkeeper.settings import Settings
 

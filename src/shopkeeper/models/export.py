@@ -23,7 +23,7 @@ from shopkeeper.models.backbone import Backbone, Pooling, pool, run
 from shopkeeper.models.encoders import TorchEncoder
 from shopkeeper.models.heads import Classifier, TorchScorer
 from shopkeeper.models.onnx import ABOUT, MODEL, TOKENIZER, OnnxEncoder, OnnxScorer
-from shopkeeper.models.tagger import Tagger
+from shopkeeper.models.tagging.tagger import Tagger
 from shopkeeper.progress import Span, span
 
 ENOUGH = 0.98

@@ -1,6 +1,6 @@
 """How unlike all others a row of numbers is, without labels: isolation forest, ECOD, autoencoder, and their mean rank.
 
-They are fitted elsewhere (`recipes.outlier_fitting`) and score here from plain arrays, with numpy alone. Before anything
+They are fitted elsewhere (`recipes.guard.outlier_fitting`) and score here from plain arrays, with numpy alone. Before anything
 else each column is drawn together by a signed logarithm, filled with its median where it is missing, and standardised.
 """
 

@@ -19,9 +19,9 @@ from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import Encoders, encoders
 from shopkeeper.progress import span, track
 from shopkeeper.recipes.curriculum import held_out_from
-from shopkeeper.recipes.moments import moment as moment_of
-from shopkeeper.recipes.pairs import merged, pairs_from_events
-from shopkeeper.recipes.preference import places
+from shopkeeper.recipes.recommend.moments import moment as moment_of
+from shopkeeper.recipes.recommend.preference import places
+from shopkeeper.recipes.search.pairs import merged, pairs_from_events
 from shopkeeper.retrieval.histories import STRENGTH
 from shopkeeper.retrieval.hybrid import Fusion, HybridIndex
 from shopkeeper.retrieval.shelf import Rows, Shelf

@@ -20,32 +20,32 @@ from shopkeeper.errors import ExtraMissingError, InputError, TrainingError
 from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.choice import encoder_name
-from shopkeeper.models.gallery import inside, samples
 from shopkeeper.models.intent_fitting import seeded
 from shopkeeper.models.intents import IntentModel
-from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.gallery import inside, samples
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import STATIC, Encoders, encoders
 from shopkeeper.ranking.visits.visits import visits
-from shopkeeper.recipes.ad_clicks import train_ad_clicks
-from shopkeeper.recipes.behaviour import train_behaviour
-from shopkeeper.recipes.dialogue import train_dialogue
-from shopkeeper.recipes.domain import domain_base, train_domain
+from shopkeeper.recipes.ads.clicks import train_ad_clicks
+from shopkeeper.recipes.customers.profile import train_profile
+from shopkeeper.recipes.customers.purchase import PurchaseOptions, train_purchase
 from shopkeeper.recipes.fingerprint import checkpoint, checkpoint_folder, fingerprint
-from shopkeeper.recipes.fraud import train_fraud
-from shopkeeper.recipes.intent import train_intent
-from shopkeeper.recipes.marked_titles import TAGGER, marked_titles, train_marked
-from shopkeeper.recipes.opinion import one_label, train_opinion
-from shopkeeper.recipes.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
-from shopkeeper.recipes.pictures import train_pictures
-from shopkeeper.recipes.profile import train_profile
-from shopkeeper.recipes.purchase import PurchaseOptions, train_purchase
-from shopkeeper.recipes.raters import train_raters
-from shopkeeper.recipes.relevance import RelevanceOptions, train_relevance
-from shopkeeper.recipes.replies import REPLIES, train_replies
-from shopkeeper.recipes.search import train_search
+from shopkeeper.recipes.guard.fraud import train_fraud
+from shopkeeper.recipes.guard.raters import train_raters
+from shopkeeper.recipes.language.dialogue import train_dialogue
+from shopkeeper.recipes.language.domain import domain_base, train_domain
+from shopkeeper.recipes.language.replies import REPLIES, train_replies
+from shopkeeper.recipes.pictures.looks import train_pictures
+from shopkeeper.recipes.recommend.behaviour import train_behaviour
+from shopkeeper.recipes.search.finding import train_search
+from shopkeeper.recipes.search.relevance import RelevanceOptions, train_relevance
+from shopkeeper.recipes.texts.intent import train_intent
+from shopkeeper.recipes.texts.marked_titles import TAGGER, marked_titles, train_marked
+from shopkeeper.recipes.texts.opinion import one_label, train_opinion
+from shopkeeper.recipes.texts.passages import SENTIMENT, TOPIC, texts_for, unlabelled_for
+from shopkeeper.recipes.texts.update import update_classifier
 from shopkeeper.recipes.tuned import Options, tuned_values, with_tuned
-from shopkeeper.recipes.update import update_classifier
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store

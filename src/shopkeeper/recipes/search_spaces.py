@@ -14,11 +14,12 @@ import numpy as np
 from shopkeeper.compute.device import pick_device, set_threads
 from shopkeeper.evaluation.classification import log_loss
 from shopkeeper.models.backbone import Backbone
-from shopkeeper.recipes import contrast, purchase, relevance
-from shopkeeper.recipes.contrast import Exam, Lessons, RelevanceOptions
-from shopkeeper.recipes.pairs import Answers
-from shopkeeper.recipes.purchase import PurchaseOptions
-from shopkeeper.recipes.purchase_moments import Periods
+from shopkeeper.recipes.customers import purchase
+from shopkeeper.recipes.customers.purchase import PurchaseOptions
+from shopkeeper.recipes.customers.purchase_moments import Periods
+from shopkeeper.recipes.search import contrast, relevance
+from shopkeeper.recipes.search.contrast import Exam, Lessons, RelevanceOptions
+from shopkeeper.recipes.search.pairs import Answers
 from shopkeeper.recipes.tuned import with_tuned
 from shopkeeper.settings import Settings
 from shopkeeper.training.tuning import Among, Between, Pruning, Space, Trial, Tried, Whole

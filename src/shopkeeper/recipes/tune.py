@@ -18,13 +18,13 @@ from shopkeeper.models.backbone import Backbone
 from shopkeeper.models.backbones import load_backbone
 from shopkeeper.models.choice import encoder_name
 from shopkeeper.models.registry import Registry
-from shopkeeper.recipes.contrast import RelevanceOptions
 from shopkeeper.recipes.curriculum import known_past
-from shopkeeper.recipes.domain import domain_base
+from shopkeeper.recipes.customers.purchase import PurchaseOptions
+from shopkeeper.recipes.customers.purchase_moments import gather_periods
 from shopkeeper.recipes.fingerprint import fingerprint
-from shopkeeper.recipes.purchase import PurchaseOptions
-from shopkeeper.recipes.purchase_moments import gather_periods
-from shopkeeper.recipes.relevance import gather_lessons
+from shopkeeper.recipes.language.domain import domain_base
+from shopkeeper.recipes.search.contrast import RelevanceOptions
+from shopkeeper.recipes.search.relevance import gather_lessons
 from shopkeeper.recipes.search_spaces import PURCHASE, RELEVANCE, PurchaseTrials, RelevanceTrials
 from shopkeeper.recipes.techniques import refuse
 from shopkeeper.recipes.tuned import Verdict, judge, keep

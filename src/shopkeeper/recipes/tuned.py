@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from shopkeeper.errors import InputError
 from shopkeeper.evaluation.intervals import paired_difference
-from shopkeeper.recipes.contrast import RelevanceOptions
-from shopkeeper.recipes.purchase import PurchaseOptions
+from shopkeeper.recipes.customers.purchase import PurchaseOptions
+from shopkeeper.recipes.search.contrast import RelevanceOptions
 from shopkeeper.training.tuning import SearchReport
 
 Options = TypeVar("Options", RelevanceOptions, PurchaseOptions)

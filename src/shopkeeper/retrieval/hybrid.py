@@ -86,7 +86,7 @@ class HybridIndex:
 
     Args:
         encoder: Encodes items and, by `encode`, queries.
-        fusion: Tuned by `recipes.fusion`, or the default.
+        fusion: Tuned by `recipes.search.fusion`, or the default.
         exact_below: See `vectors.VectorIndex`.
         candidates: Taken from the vectors; five times as many from the words, which cost less.
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.errors import InputError
-from shopkeeper.models.colours import histogram
-from shopkeeper.models.gallery import Gallery, Shots
-from shopkeeper.models.modes import glimpses, modes_of
-from shopkeeper.models.pictures import Pixels
-from shopkeeper.models.sight import Sight
+from shopkeeper.models.pictures.colours import histogram
+from shopkeeper.models.pictures.gallery import Gallery, Shots
+from shopkeeper.models.pictures.images import Pixels
+from shopkeeper.models.pictures.modes import glimpses, modes_of
+from shopkeeper.models.pictures.sight import Sight
 from shopkeeper.models.text import Floats, unit
 from shopkeeper.records import Item
 from shopkeeper.retrieval.shelf import Mask, Rows, Scores
@@ -195,6 +195,6 @@ def described(text: Floats, fused: Floats) -> Floats:
 
     Args:
         text: float32 (n, t), unit vectors.
-        fused: float32 (n, d), what `models.sight.Sight.fused` gave.
+        fused: float32 (n, d), what `models.pictures.sight.Sight.fused` gave.
     """
     return np.hstack([_HALF * text, _HALF * fused])

@@ -83,7 +83,7 @@ class NextItems:
         """Open the sequence model of a bundle over a shelf, whose rows may stand in another order than at training.
 
         Args:
-            bundle: What `recipes.behaviour.train_behaviour` saved.
+            bundle: What `recipes.recommend.behaviour.train_behaviour` saved.
             shelf: The items.
             vectors: float32 (rows, t), encoder vectors of the shelf's rows, for items that the bundle has not seen.
             threads: CPU threads of the graph.

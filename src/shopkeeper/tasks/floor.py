@@ -11,14 +11,14 @@ from shopkeeper import __version__
 from shopkeeper.errors import ModelError
 from shopkeeper.models.bundle import Bundle
 from shopkeeper.models.choice import encoder_name
-from shopkeeper.models.gallery import samples
-from shopkeeper.models.picture_encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.encoders import SAMPLES, open_gallery
+from shopkeeper.models.pictures.gallery import samples
+from shopkeeper.models.pictures.sight import Sight
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.reranker import load_reranker
 from shopkeeper.models.serving import Encoders, encoders
-from shopkeeper.models.sight import Sight
-from shopkeeper.models.tagger_bundle import read_tagger
-from shopkeeper.models.text_tagger import TextTagger
+from shopkeeper.models.tagging.bundle import read_tagger
+from shopkeeper.models.tagging.text_tagger import TextTagger
 from shopkeeper.progress import span
 from shopkeeper.ranking.features import NAMES
 from shopkeeper.ranking.ranker import Confidence, Ranker

@@ -18,7 +18,7 @@ import polars as pl
 from shopkeeper.compute.cores import threads
 from shopkeeper.domains import domain_of
 from shopkeeper.errors import InputError, NotFoundError
-from shopkeeper.models.pictures import open_picture, squared
+from shopkeeper.models.pictures.images import open_picture, squared
 from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.customers.segments import CustomerSegment
 from shopkeeper.ranking.payments.columns import TASK as PAYMENTS

@@ -1,6 +1,6 @@
 """The parts of learning classes from a few examples each, after SetFit (Tunstall et al. 2022): a head solved on vectors.
 
-`class_contrast` first tunes the sentence encoder so that texts of one class come close to each other; `recipes.few_labels`
+`class_contrast` first tunes the sentence encoder so that texts of one class come close to each other; `recipes.texts.few_labels`
 puts both together. The names of the classes, in words, are read as examples of themselves.
 """
 

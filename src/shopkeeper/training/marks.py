@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shopkeeper.errors import InputError
-from shopkeeper.models.spans import OUTSIDE, Mention
+from shopkeeper.models.tagging.spans import OUTSIDE, Mention
 from shopkeeper.store.feeds.rejects import Reject
 from shopkeeper.store.feeds.sources import TextSource
 from shopkeeper.store.feeds.tables import JsonlReader

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from shopkeeper.models.characters import Characters, Reader
-from shopkeeper.models.spans import Mention, to_bio
-from shopkeeper.models.tagger import Tagger
+from shopkeeper.models.tagging.characters import Characters, Reader
+from shopkeeper.models.tagging.spans import Mention, to_bio
+from shopkeeper.models.tagging.tagger import Tagger
 from shopkeeper.training.batching import Buckets, Ints
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from shopkeeper.errors import InputError
-from shopkeeper.retrieval.graph import PARENT, Graph, Nodes
+from shopkeeper.retrieval.graph.triples import PARENT, Graph, Nodes
 from shopkeeper.trust.logic_joins import Known, constants, join
 from shopkeeper.trust.logic_rules import DEEDS, Condition, LogicRule, LogicRules
 

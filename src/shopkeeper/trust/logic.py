@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shopkeeper.errors import InputError
 from shopkeeper.records import EventKind, Reason
-from shopkeeper.retrieval.graph import Graph, Nodes
+from shopkeeper.retrieval.graph.triples import Graph, Nodes
 from shopkeeper.retrieval.shelf import Rows
 from shopkeeper.trust.logic_joins import Bindings, Known, join
 from shopkeeper.trust.logic_rules import ACTS, LogicRule, LogicRules

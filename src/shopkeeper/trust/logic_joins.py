@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shopkeeper.errors import InputError
-from shopkeeper.retrieval.graph import Graph, Nodes
+from shopkeeper.retrieval.graph.triples import Graph, Nodes
 from shopkeeper.trust.logic_rules import DEEDS, Condition, LogicRule, Term, Variable
 
 Bindings = dict[str, Nodes]

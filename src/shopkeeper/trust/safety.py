@@ -38,7 +38,7 @@ class Safety:
     """Rules, and a classifier of abuse where one was learnt.
 
     Attributes:
-        abuse: The chance that a text is abusive, learnt by `recipes.classify`; None for rules alone.
+        abuse: The chance that a text is abusive, learnt by `recipes.texts.classify`; None for rules alone.
         least: Probability from which a text counts as abusive.
     """
 

@@ -1,6 +1,6 @@
 """Who is persuaded: what a treatment (a coupon, an e-mail, an ad) changes for each customer, and whom to treat.
 
-Every way to learn it (`recipes.uplift`) ends in a few models of the same features whose outputs are weighed and added up:
+Every way to learn it (`recipes.ads.uplift`) ends in a few models of the same features whose outputs are weighed and added up:
 
     gain(x) = shift + sum over parts of weight x model(x)
 

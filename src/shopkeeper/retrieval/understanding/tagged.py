@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from shopkeeper.models.spans import Mention
+from shopkeeper.models.tagging.spans import Mention
 from shopkeeper.retrieval.analysis import normalise
 from shopkeeper.retrieval.understanding.entities import BRAND, CATEGORY, Reading
 
@@ -20,7 +20,7 @@ AGREED, DENIED = 0.8, 0.4
 
 
 class Tags(Protocol):
-    """Finds mentions; `models.text_tagger.TextTagger` is one."""
+    """Finds mentions; `models.tagging.text_tagger.TextTagger` is one."""
 
     def tag(self, texts: Sequence[str], batch: int = 64) -> list[list[Mention]]:
         """Mentions of each text."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from shopkeeper.errors import ModelError
-from shopkeeper.models.generate import open_generator
+from shopkeeper.models.generate.generator import open_generator
 from shopkeeper.models.registry import Registry
 from shopkeeper.records import PassageKind
 from shopkeeper.retrieval.answer_model import AnswerModel

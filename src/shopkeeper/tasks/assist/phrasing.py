@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from shopkeeper.errors import ModelError
-from shopkeeper.models.generate import Generator
+from shopkeeper.models.generate.generator import Generator
 from shopkeeper.settings import GenerateSettings
 from shopkeeper.tasks.assist.prompt import answer_prompt
 from shopkeeper.tasks.assist.situation import Draft, Situation

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from shopkeeper.models.generate import Message
+from shopkeeper.models.generate.generator import Message
 from shopkeeper.trust.safety import redacted
 
 _SYSTEM: Final = (

@@ -16,9 +16,9 @@ from shopkeeper.models.intent_fitting import seeded
 from shopkeeper.models.intents import IntentModel
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.serving import Encoders
-from shopkeeper.models.tagger_bundle import read_tagger
+from shopkeeper.models.tagging.bundle import read_tagger
+from shopkeeper.models.tagging.text_tagger import TextTagger
 from shopkeeper.models.text import Floats, Scorer
-from shopkeeper.models.text_tagger import TextTagger
 from shopkeeper.records import Item, now
 from shopkeeper.retrieval.shelf import Shelf
 from shopkeeper.retrieval.understanding.script import language_of

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shopkeeper.models.gallery import Shots
-from shopkeeper.models.modes import glimpses
+from shopkeeper.models.pictures.gallery import Shots
+from shopkeeper.models.pictures.modes import glimpses
 from shopkeeper.models.text import Floats
 from shopkeeper.records import Item
 from shopkeeper.retrieval.looks import Looks

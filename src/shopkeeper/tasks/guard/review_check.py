@@ -130,7 +130,7 @@ def check_reviews(store: Store, bundle: Bundle, seed: int = 0) -> ReviewCheck:
 
     Args:
         store: Reviews, events and decisions.
-        bundle: Of `recipes.raters.train_raters`.
+        bundle: Of `recipes.guard.raters.train_raters`.
         seed: Of folds and hashes.
     """
     ratings = shop_ratings(store)

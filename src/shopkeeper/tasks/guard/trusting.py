@@ -24,7 +24,7 @@ class Trust:
 
     Args:
         store: Reviews, events and decisions.
-        bundle: Of `recipes.raters.train_raters`; None trusts everybody.
+        bundle: Of `recipes.guard.raters.train_raters`; None trusts everybody.
         seed: Of folds and hashes.
 
     Attributes:

@@ -8,8 +8,8 @@ from typing import Final
 
 from shopkeeper.models.registry import Registry
 from shopkeeper.models.static import StaticEncoder
-from shopkeeper.models.tagger_bundle import read_tagger
-from shopkeeper.models.text_tagger import TextTagger
+from shopkeeper.models.tagging.bundle import read_tagger
+from shopkeeper.models.tagging.text_tagger import TextTagger
 from shopkeeper.records import now
 from shopkeeper.settings import Settings
 from shopkeeper.store.database import SqlStore

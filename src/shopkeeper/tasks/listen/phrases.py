@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shopkeeper.models.clues import lowered
+from shopkeeper.models.tagging.clues import lowered
 
 LONGEST: Final = 80
 """Characters of the longest phrase that is looked for."""

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from shopkeeper.models.text_tagger import TextTagger
+from shopkeeper.models.tagging.text_tagger import TextTagger
 from shopkeeper.records import Passage
 from shopkeeper.retrieval.aspects import aspects_of, sentences
 from shopkeeper.retrieval.aspects import feeling as plain_feeling

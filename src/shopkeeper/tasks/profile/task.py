@@ -84,7 +84,7 @@ class Profile:
         language: BCP 47 primary tag, empty when unknown.
         muted: Keys of what they are not interested in; none of it stands anywhere else in the profile.
         segment: Whom they are like; None where unknown.
-        chances: Target to its chance, e.g. ``purchase_7``; see `recipes.propensity.TARGETS`.
+        chances: Target to its chance, e.g. ``purchase_7``; see `recipes.customers.propensity.TARGETS`.
         next: (category path, chance) of where they will buy next, the likeliest five.
         value: None where nothing was learnt.
         model: Name and version of what foresees; empty without.

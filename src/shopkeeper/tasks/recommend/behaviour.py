@@ -21,7 +21,7 @@ from shopkeeper.records import Item
 from shopkeeper.retrieval.analysis import terms
 from shopkeeper.retrieval.collaborative import Neighbours, after, mass, together
 from shopkeeper.retrieval.ease import ease
-from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph.neighbours import GraphNeighbours
 from shopkeeper.retrieval.habit import HABIT, Habit
 from shopkeeper.retrieval.histories import Floats, Histories, Matrix, Source, empty, widen
 from shopkeeper.retrieval.next_items import NextItems
@@ -117,7 +117,7 @@ class Behaviour:
         parameters: What they were fitted with.
         evidence: float32 (rows at fitting,), how much behaviour speaks for each item.
         next: The sequence model, or None.
-        ranker: Learnt by `recipes.preference` on `ranking.customer_features`; None leaves the order to the blend.
+        ranker: Learnt by `recipes.recommend.preference` on `ranking.customer_features`; None leaves the order to the blend.
         complements: What goes into the same basket and is no substitute, or None.
         segments: What is popular in which segment of customers, or None.
     """
@@ -345,7 +345,7 @@ def learnt_from(
     """What a bundle of task ``recommend`` holds; without one, defaults.
 
     Args:
-        bundle: What `recipes.behaviour.train_behaviour` saved.
+        bundle: What `recipes.recommend.behaviour.train_behaviour` saved.
         shelf: The items.
         vectors: Encoder vectors of its rows, float32 (rows, d), for items that the sequence model has not seen.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shopkeeper.errors import InputError
-from shopkeeper.retrieval.graph import Graph
-from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph.neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph.triples import Graph
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.settings import Settings
 from shopkeeper.store.protocols import Store

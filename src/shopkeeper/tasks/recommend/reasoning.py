@@ -8,8 +8,8 @@ import numpy as np
 
 from shopkeeper.records import Reason
 from shopkeeper.retrieval.analysis import words as spelt
-from shopkeeper.retrieval.graph_neighbours import GraphNeighbours
-from shopkeeper.retrieval.graph_paths import paths
+from shopkeeper.retrieval.graph.neighbours import GraphNeighbours
+from shopkeeper.retrieval.graph.paths import paths
 from shopkeeper.retrieval.histories import Floats
 from shopkeeper.retrieval.shelf import Rows, Shelf
 from shopkeeper.retrieval.text_neighbours import WordNeighbours

@@ -110,7 +110,7 @@ class Finder:
     Args:
         shelf: The items, kept up to date by whoever owns it.
         index: Their words and meanings, over the same rows.
-        ranker: Learnt by `recipes.search`; None leaves the fusion's order.
+        ranker: Learnt by `recipes.search.finding`; None leaves the fusion's order.
         confidence: Likewise; None cuts by `index.fusion.floor` alone.
         tier: A cross-encoder for the best hits; None for none.
         personal: What the customer's taste weighs, in deviations of the score; 0 switches it off.

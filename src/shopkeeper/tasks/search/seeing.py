@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shopkeeper.models.colours import Looks as Traits
-from shopkeeper.models.colours import looks
-from shopkeeper.models.modes import Modes
-from shopkeeper.models.pictures import open_picture, squared
+from shopkeeper.models.pictures.colours import Looks as Traits
+from shopkeeper.models.pictures.colours import looks
+from shopkeeper.models.pictures.images import open_picture, squared
+from shopkeeper.models.pictures.modes import Modes
 from shopkeeper.retrieval.looks import Looks, packed
 
 

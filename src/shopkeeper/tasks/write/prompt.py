@@ -6,7 +6,7 @@ import re
 from types import GeneratorType
 from typing import Final
 
-from shopkeeper.models.generate import Generator, Message
+from shopkeeper.models.generate.generator import Generator, Message
 from shopkeeper.tasks.write.briefs import KINDS, Brief
 from shopkeeper.tasks.write.facts import Facts
 from shopkeeper.tasks.write.length import shortened

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shopkeeper.models.generate import open_generator
+from shopkeeper.models.generate.generator import open_generator
 from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.customers.foresight import Foresight
 from shopkeeper.ranking.customers.segments import CustomerSegment

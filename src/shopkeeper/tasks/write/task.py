@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Final
 
 from shopkeeper.errors import ModelError, NotFoundError
-from shopkeeper.models.generate import Generator
+from shopkeeper.models.generate.generator import Generator
 from shopkeeper.ranking.customers.segments import CustomerSegment
 from shopkeeper.records import Item
 from shopkeeper.store.protocols import Labels, Words

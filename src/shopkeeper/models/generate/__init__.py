@@ -1,0 +1,1 @@
+"""Language models that may phrase a text: one protocol, whatever is behind it."""

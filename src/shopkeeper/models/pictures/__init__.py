@@ -1,0 +1,1 @@
+"""Pictures and videos: opened safely, encoded, joined with words."""

@@ -1,0 +1,1 @@
+"""Chances of clicks and sales from pages that were shown, and who is persuaded, from trials."""

@@ -1,0 +1,1 @@
+"""Fraud in payments and dishonest raters, with labels and without."""

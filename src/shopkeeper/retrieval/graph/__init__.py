@@ -1,0 +1,1 @@
+"""The shop as a graph of triples: neighbours, ways, paths and vectors."""
