@@ -13,7 +13,7 @@ from shopkeeper.cli.operate import serve
 from shopkeeper.errors import NotFoundError
 from shopkeeper.models.registry import Registry
 from shopkeeper.recipes.comparison import compare
-from shopkeeper.recipes.curriculum import FIRST, TASKS, TEXTS, Outcome, train
+from shopkeeper.recipes.curriculum import DIALOGUE, FIRST, TASKS, TEXTS, Outcome, train
 from shopkeeper.recipes.texts.marked_titles import TAGGER
 from shopkeeper.store.database import open_store
 
@@ -26,7 +26,7 @@ def train_(
     task: Annotated[
         list[str] | None,
         typer.Argument(
-            help=f"Which recipes, by default {', '.join((*TASKS, *TEXTS))}; {FIRST}, {TAGGER}, and tasks of the review queue."
+            help=f"Which recipes, by default {', '.join((*TASKS, *TEXTS))}; {FIRST}, {TAGGER}, {DIALOGUE}, and tasks of the review queue."
         ),
     ] = None,
     minutes: Annotated[
