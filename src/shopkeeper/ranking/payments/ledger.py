@@ -22,6 +22,8 @@ LAST: Final = (1, 2, 3)
 """How many payments back the sequence features look."""
 _FLAT = 0.25
 """Deviation that a customer's amounts have at least, against their mean."""
+_FEW = 1_000
+"""Rows of which views are held."""
 _DIMENSIONS = 16
 """Dimensions of vectors that are added up at a time."""
 
@@ -40,6 +42,8 @@ class Ledger:
     known: Mapping[str, KnownFraud]
     vectors: Floats | None = None
     _runs: dict[str, Runs] = field(default_factory=dict)
+    _asked: Ints | None = None
+    _views: dict[str, tuple[Ints, _View]] = field(default_factory=dict)
 
     @property
     def kinds(self) -> list[str]:
@@ -61,16 +65,14 @@ class Ledger:
 
     def derive(self, rows: Ints) -> Derived:
         """What will be remembered of `rows`."""
-        taken = self.runs("customer").ordered(rows)
-        view = self._view("customer", rows[taken])
+        taken, view = self._seen("customer", rows)
         columns = {"unusual": UNIT * self._spending(view)[2], "taint": 1e6 * self._share("customer", view)}
         columns |= {kind: np.isnan(self._met(view, kind)) for kind in self.kinds}
         found = {name: _scattered(np.rint(np.nan_to_num(column)), taken) for name, column in columns.items()}
         risk = np.zeros(len(rows))
         for kind in self.kinds:
-            taken = self.runs(kind).ordered(rows)
-            share = np.nan_to_num(self._share(kind, self._view(kind, rows[taken])))
-            risk = np.maximum(risk, _scattered(share, taken))
+            taken, view = self._seen(kind, rows)
+            risk = np.maximum(risk, _scattered(np.nan_to_num(self._share(kind, view)), taken))
         whole = {name: column.astype(np.int64) for name, column in found.items()}
         new = {kind: whole[kind] for kind in self.kinds}
         return Derived(whole["unusual"], whole["taint"], np.rint(1e6 * risk).astype(np.int64), new)
@@ -79,8 +81,7 @@ class Ledger:
         """Columns float64 (q,) for `rows`, given what was remembered of every row of the table."""
         found = self._moment(rows)
         for owner in ("customer", *self.kinds):
-            taken = self.runs(owner).ordered(rows)
-            view = self._view(owner, rows[taken])
+            taken, view = self._seen(owner, rows)
             columns = self._velocity(owner, view)
             columns |= self._customer(view, past) if owner == "customer" else self._counterpart(owner, view, past)
             columns |= self._sequence(owner, view, past)
@@ -90,14 +91,21 @@ class Ledger:
             for feature, column in columns.items():
                 found[feature] = _scattered(np.where(nobody, np.nan, column), taken)
             if owner != "customer":
-                met = self.runs("customer").ordered(rows)
-                column = self._met(self._view("customer", rows[met]), owner)
-                found[Feature("counterpart", owner, "met")] = _scattered(column, met)
+                met, customer = self._seen("customer", rows)
+                found[Feature("counterpart", owner, "met")] = _scattered(self._met(customer, owner), met)
         return found
 
-    def _view(self, owner: str, rows: Ints) -> _View:
+    def _seen(self, owner: str, rows: Ints) -> tuple[Ints, _View]:
+        """Rows in the order of an owner's runs: the places they take, and their view; few rows are held until others are asked."""
+        if self._asked is rows and owner in self._views:
+            return self._views[owner]
         runs = self.runs(owner)
-        return _View(runs, rows, self.table.time[rows], self.table.keys[owner][rows], runs.start(rows))
+        taken = runs.ordered(rows)
+        own = rows[taken]
+        found = taken, _View(runs, own, self.table.time[own], self.table.keys[owner][own], runs.start(own))
+        if len(rows) <= _FEW:
+            self._asked, self._views = rows, {**(self._views if self._asked is rows else {}), owner: found}
+        return found
 
     def _share(self, owner: str, view: _View) -> Values:
         return self.known[owner].share(view.keys, view.time, 30)

@@ -53,7 +53,7 @@ class Runs:
 
         Fast where `keys` and `times` are nearly ordered, as rows in the order of `ordered` are.
         """
-        return np.searchsorted(self._composite, self._compose(keys, times), side="right").astype(np.int64)
+        return self._composite.searchsorted(self._compose(keys, times), side="right").astype(np.int64, copy=False)
 
     def before(self, rows: Ints, steps: int) -> Ints:
         """The row that stands `steps` before each of `rows` in its run, -1 for none; int64 (q,)."""
@@ -116,18 +116,19 @@ class KnownFraud:
         """
         until = settled_hour(times, self._delay)
         found: dict[tuple[str, str], Values] = {}
+        high = self._frauds.until(keys, until)
+        all_paid, all_frauds = self._up_to(0, keys, until), self._sums[1][high]
         for days in KNOWN_DAYS:
-            paid = self._count(0, keys, until - 24 * days, until)
-            frauds = self._count(1, keys, until - 24 * days, until)
+            paid = (all_paid - self._up_to(0, keys, until - 24 * days)).astype(np.float64)
+            frauds = (all_frauds - self._up_to(1, keys, until - 24 * days)).astype(np.float64)
             found["known", f"{days}d"] = frauds
             found["share", f"{days}d"] = np.minimum(frauds / (paid + 1), 1)
         found["settled", "30d"] = paid
         low = self._frauds.until(keys, until - MEMORY)
-        high = self._frauds.until(keys, until)
         none = low >= high
         hours = np.concatenate([self._frauds.times[self._frauds.order], [0]])
         first, last = hours[np.where(none, -1, low)], hours[np.where(none, -1, high - 1)]
-        since = self._count(0, keys, np.where(none, until, last), until)
+        since = (all_paid - self._up_to(0, keys, np.where(none, until, last))).astype(np.float64)
         found["hours_since", "60d"] = np.where(none, np.nan, until - last)
         found["hours_from", "60d"] = np.where(none, np.nan, until - first)
         found["genuine_since", "60d"] = np.where(none, np.nan, since)
@@ -136,12 +137,17 @@ class KnownFraud:
     def share(self, keys: Ints, times: Ints, days: int) -> Values:
         """Share of frauds among payments and one genuine one more, over so many days before the delay; NaN for no key."""
         until = settled_hour(times, self._delay)
-        paid, frauds = (self._count(which, keys, until - 24 * days, until) for which in (0, 1))
+        after = until - 24 * days
+        paid, frauds = (
+            (self._up_to(which, keys, until) - self._up_to(which, keys, after)).astype(np.float64) for which in (0, 1)
+        )
         return np.where(keys < 0, np.nan, np.minimum(frauds / (paid + 1), 1))
 
-    def _count(self, which: int, keys: Ints, after: Ints, until: Ints) -> Values:
-        runs, totals = (self._paid, self._frauds)[which], self._sums[which]
-        return (totals[runs.until(keys, until)] - totals[runs.until(keys, after)]).astype(np.float64)
+    def _up_to(self, which: int, keys: Ints, hours: Ints) -> Ints:
+        """Payments (0) or frauds (1) of all keys up to those of each at an hour: differences count those between."""
+        runs = (self._paid, self._frauds)[which]
+        totals: Ints = self._sums[which][runs.until(keys, hours)]
+        return totals
 
 
 def settled_hour(times: Ints, delay: int) -> Ints:

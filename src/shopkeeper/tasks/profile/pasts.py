@@ -71,11 +71,8 @@ def written_by(words: Words, customer: str, events: Sequence[Event]) -> list[Pas
     """A customer's own reviews of the items they reviewed or bought last, oldest first."""
     if not customer:
         return []
-    about = [event.item for event in events if event.kind in (EventKind.REVIEW, EventKind.PURCHASE) and event.item]
-    found = {
-        passage.id: passage
-        for item in list(dict.fromkeys(reversed(about)))[:_REVIEWED]
-        for passage in words.of_item(item)
-        if passage.customer == customer and passage.kind is PassageKind.REVIEW
-    }
-    return sorted(found.values(), key=lambda passage: (passage.time or datetime.min.replace(tzinfo=UTC), passage.id))
+    touched = [event.item for event in events if event.kind in (EventKind.REVIEW, EventKind.PURCHASE) and event.item]
+    about = set(list(dict.fromkeys(reversed(touched)))[:_REVIEWED])
+    own = words.of_customer(customer) if about else []
+    found = [passage for passage in own if passage.kind is PassageKind.REVIEW and passage.item in about]
+    return sorted(found, key=lambda passage: (passage.time or datetime.min.replace(tzinfo=UTC), passage.id))
