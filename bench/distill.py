@@ -181,8 +181,8 @@ def _served(name: str, model: Classifier, exam: Exam, folder: Path, seconds: flo
 def _words(exam: Exam) -> Row:
     began = time.perf_counter()
     train, valid = exam.train, exam.valid
-    model, strength = fit_linear(train.texts, train.labels, exam.classes, valid.texts, valid.labels)
-    return exam.row("TF-IDF linear", model, _weight(model), time.perf_counter() - began, f"C = {strength:g}")
+    model, fit = fit_linear(train.texts, train.labels, exam.classes, valid.texts, valid.labels)
+    return exam.row("TF-IDF linear", model, _weight(model), time.perf_counter() - began, f"C = {fit.strength:g}")
 
 
 def _weight(model: LinearText) -> float:

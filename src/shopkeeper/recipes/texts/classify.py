@@ -39,7 +39,7 @@ from shopkeeper.recipes.texts.cleaning import wrongly_labelled
 from shopkeeper.recipes.texts.fine_tuning import ensemble_answers, fine_tune
 from shopkeeper.recipes.texts.known_texts import KnownTexts, fingerprints
 from shopkeeper.recipes.texts.labelled_texts import Texts, checked, held_out, languages
-from shopkeeper.recipes.texts.linear_text import fit_linear
+from shopkeeper.recipes.texts.linear_text import fit_linear, refit_linear
 from shopkeeper.settings import Settings, TrainSettings
 from shopkeeper.training.adversarial import FGM
 from shopkeeper.training.checkpoints import Checkpoint, part_of
@@ -63,7 +63,7 @@ class Taught:
         share: Share of the fine-tuned model in the blend, in [0, 1].
         scales: What the logarithms of both models' probabilities are multiplied by.
         losses: Log-loss on validation of ``fine-tuned``, ``linear`` and ``blend``.
-        refitted: Validation's texts were learnt from in the end.
+        refitted: The fine-tuned model learnt from validation's texts in the end; the linear one always does.
         left_out: Texts that were not learnt from because their labels look wrong.
     """
 
@@ -130,7 +130,7 @@ def learn(
     left_out, train = train.take(suspects), train.take(np.setdiff1d(np.arange(len(train)), suspects))
     members = method.members if method.epochs else 1  # contrast and a solved head have no use for a teacher
     known, wanted = class_numbers(train.labels, classes), class_numbers(valid.labels, classes)
-    linear, _ = fit_linear(train.texts, known, len(classes), valid.texts, wanted)
+    linear, fit = fit_linear(train.texts, known, len(classes), valid.texts, wanted)
     base.max_length = min(base.max_length, method.tokens)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -158,6 +158,7 @@ def learn(
     report = once(classifier, train.texts, known, method, teacher=first, checkpoint=kept, **how)
     given = scorer.probabilities(valid.texts), linear.probabilities(valid.texts)
     share, scales, losses = blend(wanted, *given)
+    linear = refit_linear(everything, labels, len(classes), fit)
     refitted = method.refit and bool(report.best_step or method.epochs == 0)
     if refitted:
         again = _again(method, report)

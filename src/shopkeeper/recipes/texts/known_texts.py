@@ -26,7 +26,7 @@ class KnownTexts:
 
     Attributes:
         learnt: Taught to the model.
-        valid: Chose its state and its blend.
+        valid: Chose its state and its blend; only the linear model learnt from them, once that was done.
         test: Looked at once, at the end. Never to be learnt from.
         left_out: Among those learnt from by place, but left out because their labels look wrong; not to be learnt later.
     """

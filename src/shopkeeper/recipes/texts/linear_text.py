@@ -7,6 +7,7 @@ texts and takes seconds; its margins are scaled on validation so that their soft
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,21 @@ from shopkeeper.evaluation.classification import log_loss
 from shopkeeper.models.linear import Features, LinearText, grams_for
 from shopkeeper.models.text import Floats, softmax
 
-STRENGTHS = (0.03, 0.1, 0.3, 1.0)
+STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Inverse strengths of the L2 penalty that validation chooses from."""
 _SCALE = 3.0  # of margins when there is no validation
+
+
+class Fit(NamedTuple):
+    """What validation found out.
+
+    Attributes:
+        strength: Inverse strength of the L2 penalty.
+        scale: What margins are multiplied by.
+    """
+
+    strength: float
+    scale: float
 
 
 def fit_linear(
@@ -30,7 +43,7 @@ def fit_linear(
     valid_labels: NDArray[np.int64] | None = None,
     *,
     strengths: Sequence[float] = STRENGTHS,
-) -> tuple[LinearText, float]:
+) -> tuple[LinearText, Fit]:
     """A linear classifier on TF-IDF, its penalty and scale chosen by log-loss on validation.
 
     Args:
@@ -42,24 +55,34 @@ def fit_linear(
         strengths: Inverse penalties to choose from.
 
     Returns:
-        The model, and the inverse strength in force.
+        The model, and what validation found out.
     """
     features = Features.fit(grams_for(texts), texts)
     known = features.of(texts)
-    best: tuple[float, float, Floats, Floats] | None = None
+    best: tuple[float, Fit, Floats, Floats] | None = None
     if valid_labels is not None and len(valid_labels):
         unseen = features.of(valid)
         for tried in strengths:
             weights, bias = _solve(known, labels, count, tried)
             scale, loss = _honest(valid_labels, np.asarray(unseen @ weights.T + bias))
             if best is None or loss < best[0]:
-                best = (loss, tried, scale * weights, np.asarray(scale * bias, dtype=np.float32))
+                best = loss, Fit(tried, scale), weights, bias
     if best is None:
-        chosen = strengths[len(strengths) // 2]
-        weights, bias = _solve(known, labels, count, chosen)
-        best = (0.0, chosen, _SCALE * weights, np.asarray(_SCALE * bias, dtype=np.float32))
-    _, chosen, weights, bias = best
-    return LinearText(features.grams, features.vocabularies, features.idf, weights, bias), chosen
+        fit = Fit(strengths[len(strengths) // 2], _SCALE)
+        best = 0.0, fit, *_solve(known, labels, count, fit.strength)
+    _, fit, weights, bias = best
+    return _scaled(features, weights, bias, fit), fit
+
+
+def refit_linear(texts: Sequence[str], labels: NDArray[np.int64], count: int, fit: Fit) -> LinearText:
+    """The same model from more texts: validation's too, once it has chosen; arguments as for `fit_linear`."""
+    features = Features.fit(grams_for(texts), texts)
+    return _scaled(features, *_solve(features.of(texts), labels, count, fit.strength), fit)
+
+
+def _scaled(features: Features, weights: Floats, bias: Floats, fit: Fit) -> LinearText:
+    scaled = np.asarray(fit.scale * weights, dtype=np.float32), np.asarray(fit.scale * bias, dtype=np.float32)
+    return LinearText(features.grams, features.vocabularies, features.idf, *scaled)
 
 
 def _honest(labels: NDArray[np.int64], margins: NDArray[np.floating]) -> tuple[float, float]:

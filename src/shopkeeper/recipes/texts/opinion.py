@@ -32,7 +32,7 @@ from shopkeeper.recipes.texts.blending import marks
 from shopkeeper.recipes.texts.classify import train_classifier
 from shopkeeper.recipes.texts.label_marks import Bools, best_thresholds, binary_loss, label_f1
 from shopkeeper.recipes.texts.labelled_texts import Texts, checked, held_out
-from shopkeeper.recipes.texts.linear_text import fit_linear
+from shopkeeper.recipes.texts.linear_text import Fit, fit_linear, refit_linear
 from shopkeeper.settings import Settings
 from shopkeeper.tasks.listen.feedback import PARTED
 from shopkeeper.tasks.listen.models import marked
@@ -131,10 +131,11 @@ def learn_labels(
     order = rng.permutation(len(train.texts))
     edge = max(1, len(order) // 10)
     valid, rest = train.take(order[:edge]), train.take(order[edge:])
-    linear = _fit(rest, valid)
-    first = linear.probabilities(valid.texts)
+    chosen, fit = _fit(rest, valid)
+    linear = _solved(train, fit, chosen.thresholds)
     if base is None:
         return TaughtLabels(linear, None, 0.0, linear.thresholds)
+    first = chosen.probabilities(valid.texts)
     method = method or Method(open_layers=4, rate=2e-4, head_rate=5.0, epochs=3, tokens=128, batch=32)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -233,7 +234,8 @@ def _train_linear(train: Texts, settings: Settings, folder: Path, task: str) -> 
     held = held_out(rest, seed)
     first, valid = rest.take(np.flatnonzero(~held)), rest.take(np.flatnonzero(held))
     known, chooses = (class_numbers(part.labels, classes) for part in (first, valid))
-    linear, _ = fit_linear(first.texts, known, len(classes), valid.texts, chooses)
+    _, fit = fit_linear(first.texts, known, len(classes), valid.texts, chooses)
+    linear = refit_linear(rest.texts, class_numbers(rest.labels, classes), len(classes), fit)
     wanted = class_numbers(last.labels, classes)
     card = Card(
         task=task,
@@ -247,11 +249,11 @@ def _train_linear(train: Texts, settings: Settings, folder: Path, task: str) -> 
     return save_bundle(folder, card, arrays=arrays, parameters=parameters)
 
 
-def _fit(train: Labels, valid: Labels) -> LinearLabels:
+def _fit(train: Labels, valid: Labels) -> tuple[LinearLabels, Fit]:
     """One-against-rest support vectors; penalty by log-loss on validation, margins scaled to honest probabilities."""
     features = Features.fit(grams_for(train.texts), train.texts)
     known, unseen = features.of(train.texts), features.of(valid.texts)
-    best: tuple[float, LinearLabels] | None = None
+    best: tuple[float, LinearLabels, Fit] | None = None
     for strength in _STRENGTHS:
         weights, bias = _solve(known, train.wanted, strength)
         margins = np.asarray(unseen @ weights.T + bias, dtype=np.float32)
@@ -262,9 +264,17 @@ def _fit(train: Labels, valid: Labels) -> LinearLabels:
         loss = binary_loss(valid.wanted, shares)
         if best is None or loss < best[0]:
             bars = best_thresholds(valid.wanted, shares)
-            best = loss, LinearLabels(features, np.float32(scale) * weights, np.float32(scale) * bias, bars)
+            model = LinearLabels(features, np.float32(scale) * weights, np.float32(scale) * bias, bars)
+            best = loss, model, Fit(strength, scale)
     assert best is not None
-    return best[1]
+    return best[1:]
+
+
+def _solved(texts: Labels, fit: Fit, thresholds: Floats) -> LinearLabels:
+    """What validation chose, learnt from its texts as well."""
+    features = Features.fit(grams_for(texts.texts), texts.texts)
+    weights, bias = _solve(features.of(texts.texts), texts.wanted, fit.strength)
+    return LinearLabels(features, np.float32(fit.scale) * weights, np.float32(fit.scale) * bias, thresholds)
 
 
 def _solve(known: Any, wanted: Bools, strength: float) -> tuple[Floats, Floats]:

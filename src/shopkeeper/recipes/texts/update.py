@@ -34,7 +34,7 @@ from shopkeeper.recipes.texts.blending import blend, honest_scale, marks
 from shopkeeper.recipes.texts.classify import Taught, notes, save_taught
 from shopkeeper.recipes.texts.known_texts import KnownTexts, fingerprints
 from shopkeeper.recipes.texts.labelled_texts import Texts, held_out
-from shopkeeper.recipes.texts.linear_text import fit_linear
+from shopkeeper.recipes.texts.linear_text import fit_linear, refit_linear
 from shopkeeper.settings import Settings
 from shopkeeper.training.batching import Ints
 from shopkeeper.training.checkpoints import Checkpoint
@@ -154,9 +154,12 @@ def update_classifier(
     )
     everything = _joined(parts.old, parts.new)
     wanted = class_numbers(valid.labels, names)
-    linear, _ = fit_linear(everything.texts, class_numbers(everything.labels, names), len(names), valid.texts, wanted)
+    labels = class_numbers(everything.labels, names)
+    linear, fit = fit_linear(everything.texts, labels, len(names), valid.texts, wanted)
     given = TorchScorer(classifier, bf16=method.bfloat16).probabilities(valid.texts), linear.probabilities(valid.texts)
     share, scales, losses = blend(wanted, *given)
+    labels = np.concatenate([labels, wanted])
+    linear = refit_linear([*everything.texts, *valid.texts], labels, len(names), fit)
     taught = Taught(names, classifier, linear, share, scales, report, trainable_share(classifier), losses)
     before, after, exams = _examine(live, taught, parts)
     old = live.card
