@@ -57,7 +57,7 @@ def run(data: Path, *, quick: bool = False, seed: int = 7) -> list[Row]:
 
         def taught(texts: Texts) -> Taught:
             base = load_backbone("e5-small", settings)
-            return learn(texts, base, settings, method=method, minutes=1 if quick else 20, seed=seed)
+            return learn(texts, base, settings, method=method, minutes=1 if quick else 12, seed=seed)
 
         feelings = taught(feel.train)
         tier = Judge(tuple(feelings.classes), feelings.linear, feelings.scales[1])
