@@ -27,7 +27,7 @@ def raised(client: TestClient, shop: Shop) -> str:
     alert = Alert(
         id="alert-1", raised=time, start=time, end=time, series=(LATE,), detector="1 h", posts=40, weighed=30.0, expected=4.0,
         score=23.0, negative=1.0, authors=30, risk="delivery", severity=0.6, evidence=("said-1", "gone"),
-        headline={"en": "More complaints", "zh": "投诉增多"}, summary="It is late.",
+        headline={"en": "More complaints", "zh": "投诉增多"}, summary={"en": "It is late."},
     )  # fmt: skip
     shop.store.alerts.put([Document(alert.id, time, {**alert.body(), "delivered": {"webhook": {"state": "dead"}}})])
     return alert.id

@@ -19,7 +19,7 @@ from shopkeeper.tasks.listen.alerts import TASK, Alert, alert_of, answer, feedba
 from shopkeeper.tasks.listen.counts import Series
 from shopkeeper.tasks.listen.reading import Concern, Reading
 from shopkeeper.tasks.listen.steps import Step, escalated, level_of, steps_of
-from shopkeeper.tasks.listen.summary import headline, summary
+from shopkeeper.tasks.listen.summary import digest, headline, quotes
 from shopkeeper.tasks.listen.together import named_first, series_of
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -103,7 +103,13 @@ def test_a_storm_is_one_alert_that_says_what_it_is_about(store: SqlStore, past: 
     assert 0.3 < alert.severity < 1
     assert "late parcels" in alert.headline["en"]
     assert "包裹延误" in alert.headline["zh"]
-    assert alert.summary.split(". ")[0].rstrip(".") + "." in LATE
+    english, quoted = alert.summary["en"].split("\n")
+    assert english.startswith("40 posts, 40 of them complaints; about: late parcels; ")
+    assert "danger: delivery" in english
+    assert quoted.split(". ")[0].rstrip(".") + "." in LATE
+    chinese, untranslated = alert.summary["zh"].split("\n")
+    assert chinese.startswith("40 条内容，40 条为投诉；话题：包裹延误；")
+    assert untranslated == quoted, "without a post in Chinese, the posts' own language is quoted"
     assert {f"p{100_000 + n}" for n in range(40)} >= set(alert.evidence)
     waiting = store.labels.pending(TASK)
     assert [question.subject for question in waiting] == [alert.id]
@@ -247,7 +253,8 @@ def test_an_item_that_names_the_matter_best_is_named_by_its_title(store: SqlStor
     (alert,) = alarms.look(STORM + timedelta(minutes=30))
     assert alert.series[0].by == "item"
     assert "Kettle" in alert.headline["en"]
-    assert alert.summary == "", "the posts are not in the store"
+    assert alert.summary["en"].count("\n") == 0, "nothing to quote: the posts are not in the store"
+    assert alert.summary["zh"].endswith("提到：Kettle <b>3000</b>。")
 
 
 def test_readings_that_are_not_about_us_do_not_count(store: SqlStore, past: list[Reading]):
@@ -291,10 +298,10 @@ def test_severity_grows_with_each_of_its_parts():
 
 @pytest.mark.parametrize("texts", [[], [""], ["\x00\x01"], ["😀😀"], ["   "], ["!!!"]])
 def test_nothing_to_say_is_said_with_nothing(texts: list[str]):
-    assert summary(texts)[0] in ("", *texts)
+    assert quotes(texts, "en")[0] in ("", *texts)
 
 
-def test_a_summary_is_in_the_posts_language_and_repeats_nothing():
+def test_quotes_are_in_the_readers_language_where_there_are_any_and_repeat_nothing():
     texts = [
         "快递太慢了，等了一个星期。",
         "快递太慢了，等了一个星期。",
@@ -302,13 +309,26 @@ def test_a_summary_is_in_the_posts_language_and_repeats_nothing():
         "包装破了。",
         "Slow parcel, sorry.",
     ] * 3
-    told, places = summary(texts)
+    told, places = quotes(texts, "zh")
     pieces = told.split("；")
     assert len(pieces) == len(set(pieces)) == 3
     assert all(place < 5 for place in places)
     assert "parcel" not in told
-    long, _ = summary(["很" * 1_000_000])
+    assert quotes(texts, "en")[0] == "Slow parcel, sorry."
+    assert quotes(texts[:4], "en")[0] == quotes(texts[:4], "zh")[0]
+    long, _ = quotes(["很" * 1_000_000], "en")
     assert len(long) <= 160
+
+
+def test_a_digest_tells_readings_in_both_languages_and_leaves_out_what_nobody_said():
+    plain = Reading(post="1", time=START, language="zh")
+    assert digest([plain], {}, "en") == "1 posts (1 in Chinese)."
+    assert digest([plain], {}, "zh") == "1 条内容。"
+    felt = Reading(
+        post="2", time=START, language="zh", aspects={"price": 0.8, "service": -0.4}, risk="fraud", sentiment=-0.5
+    )
+    told = digest([plain, felt], {"fraud": ("fraud", "欺诈")}, "zh")
+    assert told == "2 条内容，1 条为投诉；不满：服务；满意：价格；风险：欺诈。"
 
 
 def test_headlines_name_days_hours_and_nothing_expected():

@@ -37,7 +37,7 @@ def alert(name: str = "a1", text: str = "More complaints") -> Alert:
     return Alert(
         id=name, raised=NOW, start=NOW, end=NOW, series=(Series("topic", "late", negative=True),), detector="1 h", posts=40,
         weighed=38.5, expected=5.0, score=30.0, negative=1.0, authors=30, risk="delivery", severity=0.6, evidence=("p1",),
-        headline={"en": text, "zh": "投诉增多"}, summary="It is late.",
+        headline={"en": text, "zh": "投诉增多"}, summary={"en": "It is late.", "zh": "晚了。"},
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def written(shop: Shop) -> Shop:
     alert = Alert(
         id="alert-1", raised=time, start=time, end=time, series=(Series("topic", "late", True),), detector="1 h", posts=40,
         weighed=30.0, expected=4.0, score=23.0, negative=1.0, authors=30, risk="", severity=0.6, evidence=("said-1",),
-        headline={"en": "More complaints", "zh": "投诉增多：<b>"}, summary="It is <i>late</i>.",
+        headline={"en": "More complaints", "zh": "投诉增多：<b>"}, summary={"en": "It is <i>late</i>.", "zh": "<i>晚</i>了。"},
     )  # fmt: skip
     steps = [Step(time, 0.35, {}), Step(time + timedelta(minutes=20), 0.6, {})]
     shop.store.alerts.put([with_steps(Document(alert.id, time, alert.body()), steps)])

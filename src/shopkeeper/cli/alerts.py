@@ -52,8 +52,9 @@ def show(context: typer.Context, alert: Name) -> None:
     with open_store(session.settings.store_url) as store:
         document, passages = alert_with_posts(store, alert)
     output = session.output
-    for line in (document["headline"]["en"], document["headline"]["zh"], document["summary"]):
+    for language, line in document["headline"].items():
         output.say(line)
+        output.say(document["summary"].get(language, ""))
     output.say(
         f"{document['posts']} posts, {document['weighed']:g} without copies, {document['expected']:g} expected; "
         f"chance {document['chance']}; {document['authors']} authors; severity {document['severity']:g}"

@@ -85,7 +85,10 @@ class DriftAlarm:
     def message(self) -> Message:
         """What the outbox is to tell."""
         farthest = ", ".join(f"{name} {psi:.2f}" for name, psi, _ in self.columns)
-        summary = f"PSI: {farthest}. Train again / 请重新训练: shopkeeper train fraud"
+        summary = {
+            "en": f"PSI: {farthest}. Train again: shopkeeper train fraud",
+            "zh": f"PSI：{farthest}。请重新训练：shopkeeper train fraud",
+        }
         return Message(self.id, DRIFT, self.severity, self.headline, summary, self.body())
 
 

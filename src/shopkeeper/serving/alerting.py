@@ -70,7 +70,7 @@ class OpinionAlertOut(BaseModel):
     level: Literal["high", "medium", "low"]
     evidence: list[str]
     headline: dict[str, str]
-    summary: str
+    summary: dict[str, str]
     label: str
     steps: list[StepOut]
 

@@ -59,7 +59,7 @@ class Alert:
         severity: From 0 to 1, see `severity`.
         evidence: Ids of the posts that say it best.
         headline: By language.
-        summary: Some of the posts' own sentences, in their language.
+        summary: By language: what was read in the posts, and below it some of their own sentences.
     """
 
     id: str
@@ -79,7 +79,7 @@ class Alert:
     severity: float
     evidence: tuple[str, ...] = ()
     headline: Mapping[str, str] = field(default_factory=dict)
-    summary: str = ""
+    summary: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def level(self) -> str:
@@ -101,7 +101,8 @@ class Alert:
         found: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN}
         found |= {name: getattr(self, name).isoformat() for name in _TIMES}
         found["series"] = [[one.by, one.name, one.negative] for one in self.series]
-        found["evidence"], found["headline"] = list(self.evidence), dict(self.headline)
+        found["evidence"] = list(self.evidence)
+        found |= {name: dict(getattr(self, name)) for name in _SPOKEN}
         return found
 
     def question(self) -> Decision:
@@ -110,21 +111,21 @@ class Alert:
 
 
 _PLAIN: Final = (
-    "ended", "detector", "posts", "weighed", "expected", "score", "negative", "authors", "risk", "severity", "summary"
+    "ended", "detector", "posts", "weighed", "expected", "score", "negative", "authors", "risk", "severity"
 )  # fmt: skip
 _TIMES: Final = ("raised", "start", "end")
+_SPOKEN: Final = ("headline", "summary")
 
 
 def alert_of(document: Document) -> Alert:
     """The alert in a document of `Alerts`."""
     body = document.body
     values: dict[str, Any] = {name: datetime.fromisoformat(body[name]) for name in _TIMES}
-    values |= {name: body[name] for name in _PLAIN}
+    values |= {name: body[name] for name in (*_PLAIN, *_SPOKEN)}
     return Alert(
         id=document.id,
         series=tuple(Series(by, name, negative) for by, name, negative in body["series"]),
         evidence=tuple(body["evidence"]),
-        headline=body["headline"],
         **values,
     )
 

@@ -48,8 +48,8 @@ class Told(Protocol):
         ...
 
     @property
-    def summary(self) -> str:
-        """More of it, in any language."""
+    def summary(self) -> Mapping[str, str]:
+        """More of it, in ``en`` and ``zh``; several lines each, or none at all."""
         ...
 
     def body(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class Message:
         event: The type that receivers see, such as ``guard.drift``.
         severity: From 0 to 1.
         headline: In ``en`` and ``zh``.
-        summary: More of it, in any language.
+        summary: More of it, in ``en`` and ``zh``.
         data: Whatever else machines are told, as JSON values.
     """
 
@@ -74,7 +74,7 @@ class Message:
     event: str
     severity: float
     headline: Mapping[str, str]
-    summary: str
+    summary: Mapping[str, str]
     data: Mapping[str, Any]
 
     @property
@@ -84,7 +84,7 @@ class Message:
 
     def body(self) -> dict[str, Any]:
         """As JSON values, without id and event."""
-        told = {"severity": self.severity, "headline": dict(self.headline), "summary": self.summary}
+        told = {"severity": self.severity, "headline": dict(self.headline), "summary": dict(self.summary)}
         return {**self.data, **told}
 
     def row(self, time: datetime) -> Document:
@@ -153,7 +153,9 @@ def mail_of(notice: Notice, sender: str, to: Sequence[str]) -> EmailMessage:
     message["Message-ID"] = f"<{notice.id}@{host}>"
     if notice.place:
         message["In-Reply-To"] = message["References"] = f"<{notice.alert.id}@{host}>"
-    said = [notice.line("en"), notice.line("zh"), notice.alert.summary, f"Alert {notice.alert.id}"]
+    more = notice.alert.summary
+    said = [part for language in ("en", "zh") for part in (notice.line(language), more.get(language, "")) if part]
+    said.append(f"Alert {notice.alert.id}")
     message.set_content("\n\n".join(said) + "\n", cte="base64")  # not every server takes 8 bits
     return message
 

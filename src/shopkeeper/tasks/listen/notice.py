@@ -232,7 +232,8 @@ class Console:
     def send(self, notice: Notice) -> None:
         """Write the alert."""
         out = self._out or sys.stderr
-        out.write(f"{printable(notice.line(self._language))}\n    {printable(notice.alert.summary)}\n")
+        told = notice.alert.summary.get(self._language, "").splitlines()
+        out.writelines(f"{line}\n" for line in (printable(notice.line(self._language)), *_indented(told)))
         out.flush()
 
 
@@ -256,6 +257,10 @@ def signature(key: bytes, identity: str, stamp: str, body: bytes) -> str:
     """What a receiver computes to know who sent a body: ``v1,`` and base64 of HMAC-SHA256 of ``id.timestamp.body``."""
     signed = b".".join((identity.encode(), stamp.encode(), body))
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {printable(line)}" for line in lines]
 
 
 def _hang_up(stream: socket.socket) -> None:

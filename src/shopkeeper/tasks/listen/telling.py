@@ -9,7 +9,7 @@ from typing import Final
 from shopkeeper.store.database import SqlStore
 from shopkeeper.tasks.listen.alerts import Alert, updated
 from shopkeeper.tasks.listen.counts import Series
-from shopkeeper.tasks.listen.summary import headline, summary
+from shopkeeper.tasks.listen.summary import LANGUAGES, digest, headline, quotes
 from shopkeeper.tasks.listen.surges import Surge
 from shopkeeper.tasks.listen.together import Matter, complains
 
@@ -53,12 +53,18 @@ class Teller:
         originals = list(latest.values())[::-1]
         passages = self._store.words.get([reading.post for reading in originals])
         there = [reading.post for reading in originals if reading.post in passages]
-        words, places = summary([f"{passages[post].title}\n{passages[post].text}".strip() for post in there])
-        evidence = dict.fromkeys([*(there[place] for place in places), *there, *matter.posts])
+        texts = [f"{passages[post].title}\n{passages[post].text}".strip() for post in there]
+        said = {language: quotes(texts, language) for language in LANGUAGES}
+        chosen = sorted({place for _, places in said.values() for place in places})
+        evidence = dict.fromkeys([*(there[place] for place in chosen), *there, *matter.posts])
+        items = {concern.name for one in readings for concern in one.entities if concern.kind == "item"}
+        titles = {name: (item.title, item.title) for name, item in self._store.catalogue.get([*items]).items()}
+        names = {**self._names(), **titles}
+        told = {language: digest(readings, names, language) for language in LANGUAGES if readings}
         return updated(
             alert,
             evidence=tuple(evidence)[:_EVIDENCE],
-            summary=words,
+            summary={language: f"{text}\n{said[language][0]}".strip() for language, text in told.items()},
             headline=headline(
                 alert.series[0],
                 self._title(alert.series[0]),
