@@ -8,12 +8,14 @@ from typing import Final
 
 from shopkeeper.domains import Wording
 from shopkeeper.web.i18n_assist import ASSIST_TEXTS
+from shopkeeper.web.i18n_desks import DESK_TEXTS
 
 LANGUAGES: Final = {"en": "English", "zh": "中文"}
 DEFAULT: Final = "en"
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     **ASSIST_TEXTS,
+    **DESK_TEXTS,
     "skip": ("Skip to the goods", "跳到商品"),
     "search": ("Search", "搜索"),
     "search_hint": ("What are you looking for?", "想找点什么？"),

@@ -36,56 +36,6 @@ PERIODS: Final[Mapping[int, int]] = {2: 1, 7: 6, 30: 24}
 _CHARTS: Final = 8
 _ALERTS, _MOST_ALERTS = 20, 1_000
 _POSTS: Final = 4
-WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "title": ("What people write", "舆情"),
-    "alerts": ("Alerts", "预警"),
-    "none": ("No alert in the last 30 days.", "最近 30 天没有预警。"),
-    "charts": ("What is written about most", "讨论最多的"),
-    "split": ("By", "按"),
-    "days": ("days", "天"),
-    "quiet": ("Nothing was written about that in this time.", "这段时间没有相关内容。"),
-    "all": ("posts", "条数"),
-    "bad": ("complaints", "投诉"),
-    "usual": ("expected", "预期"),
-    "within": ("where 95 in 100 counts lie", "95% 的正常范围"),
-    "mark": ("alert", "预警"),
-    "unknown": ("What is usual is not known yet: that takes two days of posts.", "还不知道通常水平：需要两天的内容。"),
-    "note": (
-        "Copies of a post count by the logarithm of their number, as they do for alerts. Times are of",
-        "转载按数量的对数计，与预警一致。时区：",
-    ),
-    "step_1": ("Each point is an hour.", "每个点为一小时。"),
-    "step_6": ("Each point is six hours.", "每个点为六小时。"),
-    "step_24": ("Each point is a day.", "每个点为一天。"),
-    "table": ("As a table", "表格"),
-    "time": ("from", "起始时间"),
-    "between": ("usual range", "正常范围"),
-    "top": ("at most", "最高"),
-    "rose": ("rose to", "升级为"),
-    "lasts": ("lasts", "持续中"),
-    "over": ("over", "已结束"),
-    "high": ("serious", "严重"),
-    "medium": ("worth a look", "值得关注"),
-    "low": ("minor", "轻微"),
-    "posts": ("posts", "条"),
-    "copies": ("without copies", "去重后"),
-    "expected": ("expected", "通常"),
-    "authors": ("authors", "位作者"),
-    "chance": ("chance", "偶然概率"),
-    "evidence": ("Posts", "相关内容"),
-    "right": ("Right", "属实"),
-    "false": ("Nothing was wrong", "误报"),
-    "mute": ("Mute for a week", "静音一周"),
-    "said": ("Answered", "已反馈"),
-}
-BY_WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "topic": ("topics", "话题"),
-    "brand": ("brands", "品牌"),
-    "item": ("products", "商品"),
-    "source": ("sources", "来源"),
-    "entity": ("names", "名称"),
-    "risk": ("risks", "风险"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +101,6 @@ async def say(request: Request, alert: str) -> Response:
 def _page(desk: Desk, visit: Visit, staff: Staff, view: View) -> Response:
     store = desk.shop.store
     zone = ZoneInfo(desk.shop.settings.listen.zone)
-    place = int(visit.language == "zh")
     found = alerts_of(store, days=_DAYS, limit=_MOST_ALERTS)
     posts = posts_of(store, found[:_ALERTS])
     alerts = [{**one, "shown": posts[one["id"]][:_POSTS]} for one in found[:_ALERTS]]
@@ -165,9 +114,8 @@ def _page(desk: Desk, visit: Visit, staff: Staff, view: View) -> Response:
         alerts=alerts,
         topics=_topics(desk, visit.language, view, found, zone),
         view=view,
-        by={name: BY_WORDS[name][place] for name in BY},
+        by=BY,
         periods=PERIODS,
-        w={key: both[place] for key, both in WORDS.items()},
         zone=zone,
         local=lambda moment: datetime.fromisoformat(moment).astimezone(zone),
         frame=charts,

@@ -28,21 +28,6 @@ _MOST = 50
 _LONGEST = 5_000
 _NOTHING = Trail({}, (), "")
 _DECISIONS: Final = ("approve", "edit", "refuse", "unapprove")
-WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "title": ("Copy to approve", "待审核文案"),
-    "none": ("Nothing waits.", "没有待审核的文案。"),
-    "withdrawn": ("Withdrawn, because it no longer holds", "因不再属实而撤下"),
-    "published": ("Published", "已发布"),
-    "approve": ("Publish", "发布"),
-    "edit": ("Publish my words", "发布修改后的文案"),
-    "refuse": ("Refuse", "拒绝"),
-    "unapprove": ("Take back", "撤下"),
-    "words": ("Words", "文案"),
-    "change": ("Change", "修改"),
-    "because": ("Because", "原因"),
-    "refused_why": ("This cannot be published", "无法发布"),
-    "for": ("for the segment", "面向人群"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +126,6 @@ def _queue(desk: Desk, visit: Visit, staff: Staff, *, wrong: str = "", status: i
         status=status,
         staff=staff,
         wrong=wrong,
-        w={name: both[side] for name, both in WORDS.items()},
         waiting=_lines(desk, copies.queue(_MOST), side),
         withdrawn=_lines(desk, back, side),
         published=_lines(desk, shown, side),
