@@ -42,6 +42,7 @@ from shopkeeper.serving.replies import ProblemOut
 from shopkeeper.serving.schemas import EventIn
 from shopkeeper.serving.talk import Talk
 from shopkeeper.serving.telemetry import Metrics
+from shopkeeper.serving.tickets import Tickets
 
 if TYPE_CHECKING:
     from shopkeeper.tasks.shop import Shop
@@ -77,7 +78,7 @@ def create_app(shop: Shop, *, keys: Keys | None) -> FastAPI:
         keys: Who may call; None lets everybody in.
 
     Returns:
-        An application whose `state` holds `desk`, `gate`, `talk` and `histories`.
+        An application whose `state` holds `desk`, `gate`, `talk`, `histories` and `tickets`.
     """
     metrics = Metrics()
     desk = Desk(shop, metrics)
@@ -104,6 +105,7 @@ def create_app(shop: Shop, *, keys: Keys | None) -> FastAPI:
     app.state.gate = gate
     app.state.talk = talk
     app.state.histories = Histories()
+    app.state.tickets = Tickets(keys)
     for part in _PARTS:
         app.include_router(part.router)
     app.router.routes.append(Route(PATH, tools, include_in_schema=False))

@@ -88,6 +88,13 @@ class ProfileOut(BaseModel):
     model: str
 
 
+class TicketOut(BaseModel):
+    """Where to send the browser of a customer who has signed in."""
+
+    address: str = Field(description="On the storefront; add `&next=` for where to go on to.")
+    seconds: int = Field(description="How long it is good.")
+
+
 class ErasedOut(BaseModel):
     """What became of a customer's data."""
 

@@ -1,9 +1,10 @@
-"""Customers through /v1: their profile, what they do not want, the segments; all that is kept of them, and erasing it."""
+"""Customers through /v1: a ticket to sign them in, their profile, what they do not want, the segments; all that is kept of them, and erasing it."""
 
 from __future__ import annotations
 
 import uuid
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Path, Request
 
@@ -17,11 +18,13 @@ from shopkeeper.serving.profile_schemas import (
     InterestsIn,
     ProfileOut,
     SegmentsOut,
+    TicketOut,
     profile_document,
     segment_document,
 )
 from shopkeeper.serving.replies import Json
 from shopkeeper.serving.schemas import Id
+from shopkeeper.serving.tickets import MINUTE, Tickets
 from shopkeeper.tasks.profile.interests import MUTE, UNDO
 
 router = APIRouter(prefix="/v1", tags=["profiles"])
@@ -60,6 +63,23 @@ async def write_interests(
     """Mute interests and tags, or take that back; each is an event. The profile after it is the answer."""
     desk = desk_of(request)
     return await desk.run(lambda: _written(desk, customer, body))
+
+
+@router.post(
+    "/customers/{customer}/ticket",
+    responses={200: {"model": TicketOut}},
+    dependencies=needs(Scope.ADMIN),
+    summary="Sign a customer in",
+)
+async def write_ticket(request: Request, customer: Customer) -> Json:
+    """For the server behind the shop's own login: where to send the browser of a customer whom it has let in.
+
+    The address is good once, within a minute, and takes an own address of the storefront to go on to as `next`. Revoking
+    the key that asked signs out everybody whom it vouched for.
+    """
+    tickets: Tickets = request.app.state.tickets
+    ticket = tickets.issue(customer, getattr(request.state, "key", None))
+    return Json({"address": f"/enter?ticket={quote(ticket)}", "seconds": MINUTE})
 
 
 @router.get(

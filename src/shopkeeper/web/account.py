@@ -19,7 +19,7 @@ from shopkeeper.web.actions import Form, posted
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.route import PageRoute, page
 from shopkeeper.web.view import items_of, product_path, render
-from shopkeeper.web.visits import CUSTOMER, Visit, trail
+from shopkeeper.web.visits import Visit, trail
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -164,5 +164,5 @@ def _erased(desk: Desk, visit: Visit) -> Response:
     if not visit.customer:
         raise InputError("Nobody is known here.", where="customer", cure="Start afresh instead: it ends the session.")
     desk.erase(visit.customer)
-    visit.kept[CUSTOMER] = None
+    visit.leave()
     return RedirectResponse("/", 303)

@@ -1,9 +1,8 @@
-"""What visitors do: basket, not interested, waiting for an item, start afresh, act as a customer."""
+"""What visitors do: basket, not interested, waiting for an item, sign in and out, start afresh, act as a customer."""
 
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
@@ -15,10 +14,11 @@ from shopkeeper.records import EventKind, Item
 from shopkeeper.serving.auth import Limiter
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.replies import Json
+from shopkeeper.serving.tickets import Tickets
 from shopkeeper.web.i18n import translator
 from shopkeeper.web.route import PageRoute, check_origin, check_pace, page
 from shopkeeper.web.view import items_of
-from shopkeeper.web.visits import CUSTOMER, SESSION, Visit, answered_request, trail
+from shopkeeper.web.visits import CUSTOMER, SIGNED, Visit, answered_request, trail
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -85,6 +85,15 @@ async def act_as(request: Request) -> Response:
     return await page(request, lambda desk, visit: _acting(desk, visit, form))
 
 
+@router.get("/enter")
+async def enter(request: Request) -> Response:
+    """Sign in with a ticket that the shop's own login asked for (`POST /v1/customers/{customer}/ticket`)."""
+    tickets: Tickets = request.app.state.tickets
+    query = request.query_params
+    cookie = tickets.redeem(query.get("ticket", ""))
+    return await page(request, lambda _, visit: _entered(visit, cookie, query.get("next", "/")))
+
+
 async def posted(request: Request) -> Form:
     """The fields of a form that one of the shop's own pages sent, not too many of them at once."""
     check_origin(request)
@@ -145,9 +154,17 @@ def _done(desk: Desk, visit: Visit, form: Form, said: str) -> Response:
 
 
 def _forgotten(_desk: Desk, visit: Visit) -> Response:
-    visit.kept[SESSION] = secrets.token_urlsafe(24)
-    visit.kept[CUSTOMER] = None
+    visit.leave()
     return RedirectResponse("/", 303)
+
+
+def _entered(visit: Visit, cookie: str, place: str) -> Response:
+    if not cookie:
+        raise ForbiddenError(
+            "This ticket is used up or too old.", where="ticket", cure="Sign in again on the shop's own page."
+        )
+    visit.kept[SIGNED], visit.kept[CUSTOMER] = cookie, None
+    return RedirectResponse(_local(place), 303)
 
 
 def _acting(desk: Desk, visit: Visit, form: Form) -> Response:
@@ -156,8 +173,8 @@ def _acting(desk: Desk, visit: Visit, form: Form) -> Response:
     wanted = form.get("customer", "")
     if wanted and wanted not in desk.shop.store.customers.get([wanted]):
         raise NotFoundError("There is no such customer.", where="customer")
+    visit.leave()
     visit.kept[CUSTOMER] = wanted or None
-    visit.kept[SESSION] = secrets.token_urlsafe(24)
     return RedirectResponse("/", 303)
 
 
@@ -171,6 +188,10 @@ def _item(desk: Desk, form: Form) -> Item:
 
 def _back(form: Form) -> Response:
     """To the page the form stood on; only ever to a page of this shop."""
-    place = form.get("back", "/")
+    return RedirectResponse(_local(form.get("back", "/")), 303)
+
+
+def _local(place: str) -> str:
+    """An address of this shop, the home page in place of any other."""
     local = place.startswith("/") and not place.startswith("//") and "\\" not in place and place.isprintable()
-    return RedirectResponse(place if local else "/", 303)
+    return place if local else "/"

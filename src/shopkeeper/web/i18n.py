@@ -152,6 +152,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "clip_of": ("Video of {title}", "{title}的视频"),
     "code": ("Codes", "货号"),
     "account": ("What the shop thinks of you", "小店眼中的您"),
+    "account_known": ("Signed in as {customer}.", "已登录：{customer}。"),
+    "account_leave": ("Sign out", "退出登录"),
     "account_more": ("From the last {count} things you did.", "根据您最近做过的 {count} 件事。"),
     "account_nothing": ("The shop knows nothing of you yet.", "小店还不了解您。"),
     "account_segment": ("People like you:", "和您相似的顾客："),

@@ -1,4 +1,4 @@
-"""Who is in the shop: the visitor's session, language and (in a demonstration) the customer they act as."""
+"""Who is in the shop: the visitor's session, language, and the customer who signed in or, in a demonstration, is acted as."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from starlette.responses import Response
 from shopkeeper.records import Event, EventKind, Item, Request, now
 from shopkeeper.serving.desk import Desk
 from shopkeeper.serving.problems import request_id_of
+from shopkeeper.serving.tickets import Tickets
 from shopkeeper.web.i18n import chosen
 
-SESSION, LANGUAGE, CUSTOMER = "shop_session", "shop_language", "shop_customer"
+SESSION, LANGUAGE, CUSTOMER, SIGNED = "shop_session", "shop_language", "shop_customer", "shop_signed_in"
 _SESSION = re.compile(r"[A-Za-z0-9_-]{22,64}")
 _REQUEST = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MONTH = 30 * 24 * 3600
@@ -38,6 +39,10 @@ class Visit:
     language: str
     request: str
     kept: dict[str, str | None] = field(default_factory=dict)
+
+    def leave(self) -> None:
+        """Be a stranger again, in a session of one's own."""
+        self.kept |= {CUSTOMER: None, SIGNED: None, SESSION: secrets.token_urlsafe(24)}
 
     def ask(self, **fields: object) -> Request:
         """A request to the shop in this visitor's name."""
@@ -78,7 +83,10 @@ def arrive(request: HttpRequest, desk: Desk) -> Visit:
     session = cookies.get(SESSION, "")
     asked = request.query_params.get("lang", "")
     language = chosen(asked, cookies.get(LANGUAGE, ""), request.headers.get("accept-language", ""))
-    customer = cookies.get(CUSTOMER, "") if desk.shop.settings.serve.demo else ""
+    tickets: Tickets = request.app.state.tickets
+    customer = tickets.customer(cookies.get(SIGNED, ""))
+    if not customer and desk.shop.settings.serve.demo:
+        customer = cookies.get(CUSTOMER, "")
     visit = Visit(session, customer[:200], language, request_id_of(request))
     if not _SESSION.fullmatch(session):
         visit.session = visit.kept[SESSION] = secrets.token_urlsafe(24)
