@@ -6,8 +6,9 @@ linear -> CRF. How much each of the two counts is chosen on the development titl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from shopkeeper.models.tagging.clues import Lexicon
 from shopkeeper.models.tagging.spans import tag_names
 from shopkeeper.models.tagging.tagger import Tagger, TorchMember
 from shopkeeper.models.tagging.text_tagger import TextTagger, decoded, scored
-from shopkeeper.recipes.texts.tagger_baseline import LinearOptions, counts, train_linear
+from shopkeeper.recipes.texts.tagger_baseline import FEW, LinearOptions, counts, train_linear
 from shopkeeper.settings import Settings
 from shopkeeper.training.checkpoints import Checkpoint, part_of
 from shopkeeper.training.hooks import Hook
@@ -41,6 +42,8 @@ from shopkeeper.training.texts import TokenRows
 _SHARES = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _BUCKETS = 2**14  # clues of the lexicon alone
 _SAMPLES = 200  # titles on which the exported graph is compared
+_FEW_BATCH = 16
+_STEPS = 300  # of the backbone at least, however few the titles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +63,8 @@ class TaggerOptions:
         dropout: Before the head.
         lost: Share of the lexicon's clues forgotten in training.
         tokens: Characters of a title.
-        batch: Titles in a batch.
-        linear: Of the linear tagger.
+        batch: Titles in a batch; fewer where there are few titles.
+        linear: Of the linear tagger; by the number of titles when None.
     """
 
     body: bool = True
@@ -77,7 +80,7 @@ class TaggerOptions:
     lost: float = 0.1
     tokens: int = 128
     batch: int = 32
-    linear: LinearOptions = field(default_factory=LinearOptions)
+    linear: LinearOptions | None = None
 
 
 def train_tagger(
@@ -133,7 +136,9 @@ def train_tagger(
         base = base or load_backbone(name, settings)
         base.model.to(pick_device(settings.compute))
         minutes = settings.train.minutes if minutes is None else minutes
-        chosen = _settings(base, settings, minutes, options)
+        if len(train) < FEW:
+            options = replace(options, batch=min(options.batch, _FEW_BATCH))
+        chosen = _settings(base, settings, minutes, options, len(train))
         own, report = teach(
             base, train, dev, tags, lexicon, chosen, options, seed=seed, hooks=hooks, checkpoint=checkpoint
         )
@@ -255,15 +260,17 @@ def marks(tagger: TextTagger, marked: Marked) -> dict[str, Any]:
     return {"span_f1": {"value": micro_f1(found), "low": low, "high": high}}
 
 
-def _settings(base: Backbone, settings: Settings, minutes: float, options: TaggerOptions) -> FitSettings:
+def _settings(base: Backbone, settings: Settings, minutes: float, options: TaggerOptions, titles: int) -> FitSettings:
     heads = {"linear": options.head_rate, "crf": 5 * options.head_rate, "clues": 5 * options.head_rate}
+    few = titles < FEW
+    enough = math.ceil(_STEPS * options.batch / titles) if few else 0
     return FitSettings(
-        epochs=settings.train.epochs,
+        epochs=max(settings.train.epochs, enough),
         minutes=minutes,
         rate=options.rate,
         rates=layer_rates(base.model, options.decay, "model.") | heads,
-        checks=2,
-        patience=4,
+        checks=1 if few else 2,
+        patience=max(4, enough // 3),
     )
 
 
