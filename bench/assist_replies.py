@@ -35,7 +35,7 @@ from shopkeeper.retrieval.pair_model import cosine
 from shopkeeper.settings import Settings
 from shopkeeper.training.plan import FitSettings
 
-MINUTES: Final = 15.0
+MINUTES: Final = 12.0
 _QUICK: Final = 1_200
 _TEN: Final = 10
 _FADE: Final = (1.0, 0.7, 0.5, 0.35, 0.25)

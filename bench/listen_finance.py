@@ -199,7 +199,7 @@ def _how(quick: bool) -> Method:
 
 
 def _minutes(quick: bool) -> float:
-    return 1.0 if quick else 15.0
+    return 1.0 if quick else 12.0
 
 
 def _f1(wanted: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> Metric:
