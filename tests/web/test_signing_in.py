@@ -120,3 +120,16 @@ def test_only_admin_keys_vouch_and_a_revoked_one_no_longer(site: TestClient, key
     assert "Signed in" in known.get("/account").text
     keys.revoke(known.key.id)
     assert "Signed in" not in known.get("/account").text
+
+
+def test_the_desk_is_dressed_where_there_is_no_assistant(shop: Shop, keys: Keys, monkeypatch: pytest.MonkeyPatch):
+    silent = shop.settings.assist.model_copy(update={"enabled": False})
+    monkeypatch.setattr(shop, "settings", shop.settings.model_copy(update={"assist": silent}))
+    with TestClient(create_site(shop), headers={"Origin": "http://testserver"}) as site:
+        site.post("/desk/enter", data={"key": keys.create("desk", ["admin"])[1]})
+        for page in ("/desk", "/desk/opinions", "/desk/copy"):
+            text = site.get(page).text
+            assert "/static/chat" in text
+            assert ".css" in text.partition("/static/chat")[2][:40]
+            assert "chat.js" not in text
+        assert "chat" not in site.get("/").text.partition("<body")[0]
