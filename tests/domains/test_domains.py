@@ -92,6 +92,15 @@ def test_words_within_other_words_call_for_nothing(text):
     assert not list(domain_of(domain_file("medicine")).held("department", text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["I can't breathe", "I can’t breathe", "I can‘t  breathe", "chest pain", "chest  pain", "I have chest\npain"],
+)
+def test_urgent_words_are_found_however_they_are_typed(text):
+    rule = Rule(kind="emergency", words={"en": ("can't breathe", "chest pain")}, text={"en": "Call.", "zh": "打电话。"})
+    assert rule.pattern.search(text)
+
+
 def test_a_rule_of_another_task_does_not_hold():
     rule = Rule(kind="urgent", words={"en": ["fire"]}, text=SAID, tasks=("office",))
     found = Domain(labels=(LabelSet(task="office", question=SAID), LabelSet(task="tone", question=SAID)), rules=(rule,))

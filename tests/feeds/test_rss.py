@@ -46,6 +46,15 @@ def test_atom_and_rdf_are_read():
     assert parse_feed(RDF.encode(), "old.xml")[0].text == "Hello world"
 
 
+def test_the_credit_of_a_picture_is_not_the_post():
+    feed = """<rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/"><channel><title>News</title><item>
+    <title>Kettle recall</title><description>Kettles catch fire.</description><media:title>A kettle</media:title>
+    <media:content url="https://x.example/1.jpg"><media:credit>Photograph: J. Doe</media:credit></media:content>
+    </item></channel></rss>"""
+    (post,) = parse_feed(feed.encode(), "news.xml")
+    assert (post.title, post.text) == ("Kettle recall", "Kettles catch fire.")
+
+
 def test_other_encodings_are_read():
     text = RSS.replace("utf-8", "gb2312", 1)
     assert parse_feed(text.encode("gb2312"), "x")[1].text == "电水壶涨价"

@@ -14,7 +14,7 @@ from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.models.bundle import save_bundle
 from shopkeeper.models.card import Card
 from shopkeeper.models.registry import Registry
-from shopkeeper.records import Item, Passage, PassageKind, now
+from shopkeeper.records import Decision, Item, Passage, PassageKind, now
 from shopkeeper.store.database import open_store
 from shopkeeper.tasks.listen import task as listen_module
 from shopkeeper.tasks.listen.feedback import answers
@@ -57,7 +57,7 @@ def test_what_is_taken_is_on_disk_and_read_soon(task, store):
     wait_for(lambda: store.readings.count() == 2)
     again = task.take([post(1), post(2, "质量很差")])
     assert (again.new, again.repeated) == (1, 1)
-    wait_for(lambda: store.readings.get(["p2"])["p2"].body["sentiment"] < 0)
+    wait_for(lambda: any(one.body["sentiment"] < 0 for one in store.readings.get(["p2"]).values()))
     assert task.waiting == 0
 
 
@@ -66,6 +66,41 @@ def test_what_another_process_wrote_or_a_kill_left_is_read_at_the_start(task, st
     task.start()
     wait_for(lambda: store.readings.count() == 7)
     assert task.catch_up() == 0
+
+
+def test_words_that_were_changed_are_read_again(task, store):
+    task.keep([post(1, "质量很好")])
+    assert task.catch_up() == 1
+    assert store.readings.get(["p1"])["p1"].body["sentiment"] > 0
+    assert task.keep([post(1, "质量很差")]).new == 1
+    assert store.readings.get(["p1"]) == {}, "a kill here leaves it unread, not read wrongly"
+    assert task.catch_up() == 1
+    assert store.readings.get(["p1"])["p1"].body["sentiment"] < 0
+    assert task.keep([post(1, "质量很差")]).repeated == 1
+    assert task.catch_up() == 0
+
+
+def test_whatever_goes_wrong_the_ear_goes_on(task, store, monkeypatch):
+    failed = threading.Event()
+
+    def broken(posts):
+        monkeypatch.undo()
+        failed.set()
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(task, "read", broken)
+    task.take([post(1)])
+    assert failed.wait(20)
+    wait_for(lambda: store.readings.count() == 1)
+
+
+def test_what_a_human_muted_elsewhere_is_heeded(task, store):
+    task.keep([post(1, "quite another shop")])
+    task.catch_up()
+    store.labels.propose([Decision(task="about", subject="p1", text="quite another shop")])
+    store.labels.decide("about", "p1", "not_us")
+    task._heed()
+    assert task._reader.muted == {"p1"}
 
 
 def test_times_that_lie_ahead_or_are_missing_are_set_once(task, store):

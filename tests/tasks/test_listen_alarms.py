@@ -236,6 +236,24 @@ def test_mute_false_and_right(store: SqlStore, past: list[Reading]):
     assert heard.silent(Series("topic", "late"), decision.time + timedelta(days=1))
     assert not heard.silent(Series("topic", "late"), decision.time + timedelta(days=3))
     assert not heard.silent(Series("risk", "delivery"), decision.time)
+    assert heard.strictness[alert.series[0]] == pytest.approx(0.95), "a mute takes no judgement back"
+    answer(store, alert.id, "mute", series="risk:delivery", days=2)
+    answer(store, alert.id, "right")
+    heard = feedback(store)
+    assert all(heard.silent(Series(*one), decision.time) for one in (("topic", "late"), ("risk", "delivery")))
+
+
+def test_what_another_process_read_is_counted_once(store: SqlStore, past: list[Reading]):
+    alarms = watch(store, past, STORM)
+    readings = storm()
+    store.readings.put(reading.document() for reading in readings)
+    (alert,) = alarms.look(STORM + timedelta(minutes=30))
+    assert alert.series[0] == Series("topic", "late", negative=True)
+    alarms.observe(readings, STORM + timedelta(minutes=31))
+    assert alarms.look(STORM + timedelta(minutes=31)) == []
+    (course,) = alarms.courses([alert.series[0]], STORM, STORM + timedelta(hours=1), 1)
+    usual = sum(r.sentiment < -0.25 and r.topics == ("late",) and STORM <= r.time < STORM + timedelta(hours=1) for r in past if r.time < STORM)  # fmt: skip
+    assert course.seen[0] == pytest.approx(usual + 40)
 
 
 def test_what_is_muted_is_not_told(store: SqlStore, past: list[Reading]):

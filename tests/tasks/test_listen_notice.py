@@ -338,6 +338,33 @@ def test_it_delivers_by_itself(store: SqlStore, receiver: Receiver, monkeypatch:
     assert state(store)["state"] == "done"
 
 
+def test_a_channel_that_breaks_does_not_end_delivery(
+    store: SqlStore, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+):
+    class Broken:
+        name = "broken"
+        calls = 0
+
+        def send(self, _: Notice) -> None:
+            self.calls += 1
+            raise RuntimeError("no such luck")
+
+    monkeypatch.setattr("shopkeeper.tasks.listen.outbox._POLL", 0.01)
+    broken = Broken()
+    outbox = Outbox(store, [Webhook(receiver.url, private=True), broken])
+    outbox.start()
+    waiting(store, "webhook", "broken")
+    for _ in range(500):
+        if broken.calls and state(store)["state"] == "done":
+            break
+        threading.Event().wait(0.01)
+    assert outbox._thread.is_alive()
+    outbox.close()
+    assert broken.calls == 1
+    assert state(store, "broken")["error"] == "no such luck"
+    assert state(store)["state"] == "done"
+
+
 def test_a_mail_in_both_languages(post: socketserver.ThreadingTCPServer):
     Mail(f"smtp://127.0.0.1:{post.server_address[1]}", ["ops@example.com", " boss@example.com"]).send(Notice(alert()))
     message = message_from_string(post.mails[0], policy=policy.default)

@@ -113,11 +113,15 @@ class Rule(_Part):
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """Finds its words: whole ones in English, anywhere in Chinese, the longest first."""
-        english = sorted(map(re.escape, self.words.get("en", ())), key=len, reverse=True)
+        """Finds its words: whole ones in English, anywhere in Chinese, the longest first; however spaces and ' are typed."""
+        english = sorted(map(_typed, self.words.get("en", ())), key=len, reverse=True)
         chinese = sorted(map(re.escape, self.words.get("zh", ())), key=len, reverse=True)
         parts = [rf"(?<![^\W_])(?:{'|'.join(english)})(?![^\W_])"] if english else []
         return re.compile("|".join([*parts, *chinese]) or "(?!)", re.IGNORECASE)
+
+
+def _typed(phrase: str) -> str:
+    return re.escape(phrase).replace(r"\ ", r"\s+").replace("'", "['’‘]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,12 @@ class Readings:
                 return
             last = rows[-1]
 
+    def ids(self, start: datetime, most: int) -> list[str]:
+        """Ids of the readings of passages written since `start`, the newest `most` of them."""
+        query = sa.select(readings.c.id).where(*_between(readings, start, None))
+        with self._database.reading() as connection:
+            return list(connection.execute(query.order_by(readings.c.time.desc()).limit(most)).scalars())
+
     def unread(self, limit: int = 1_000) -> list[Passage]:
         """Dated posts and reviews without a reading, the oldest first."""
         query = (

@@ -104,7 +104,7 @@ def _forget_quotes(connection: Connection, customer: str) -> None:
     for row in connection.execute(sa.select(alerts)).all() if names else ():
         body = orjson.loads(row.body)
         if names.intersection(body.get("evidence", ())):
-            text = codec.pack_document({**body, "summary": ""}, f"alert {row.id!r}")
+            text = codec.pack_document({**body, "summary": {}}, f"alert {row.id!r}")
             connection.execute(sa.update(alerts).where(alerts.c.id == row.id).values(body=text))
     for item in {row.item for row in written if row.item}:
         quotes = decisions.c.subject.startswith(f"{item_key(item)}/reviews/", autoescape=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
+from sqlalchemy import Connection
 
 from shopkeeper.records import Passage, PassageKind
 from shopkeeper.store import codec
 from shopkeeper.store.engine import Database
 from shopkeeper.store.protocols import Changes
 from shopkeeper.store.rows import Records, Row
-from shopkeeper.store.schema import passages
+from shopkeeper.store.schema import passages, readings
 
 
 class SqlWords:
@@ -19,10 +20,12 @@ class SqlWords:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._passages: Records[Passage] = Records(database, passages, encode, decode)
+        self._passages: Records[Passage] = Records(database, passages, encode, decode, _reread)
 
     def put(self, passages: Iterable[Passage]) -> Changes:
         """Add or replace passages by id, 5,000 to a transaction; equal ones are left alone.
+
+        What was read in a passage that is replaced goes with it: its new words are unread.
 
         Raises:
             InputError: A passage cannot be kept: no id, a NUL character, a rating that is not finite, a time without zone.
@@ -75,6 +78,11 @@ class SqlWords:
     def count(self) -> int:
         """How many there are."""
         return self._passages.count()
+
+
+def _reread(connection: Connection, ids: Sequence[str], removed: bool) -> None:
+    if not removed:
+        connection.execute(sa.delete(readings).where(readings.c.id.in_(ids)))
 
 
 def encode(passage: Passage) -> Row:

@@ -43,6 +43,8 @@ _ENTRIES: Final = ("item", "entry")
 _TEXTS: Final = ("encoded", "content", "description", "summary")
 _DECLARED: Final = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["'][^>]*\?>""")
 _KNOWN: Final = ("utf-8", "utf8", "utf-16", "iso-8859-1", "us-ascii", "ascii")
+_FOREIGN: Final = ("{http://search.yahoo.com/mrss", "{http://www.itunes.com/")
+"""Vocabularies of pictures and recordings, whose titles and descriptions are not the post's."""
 _TIMES: Final = ("pubDate", "published", "date", "updated", "issued")
 
 
@@ -109,13 +111,14 @@ def parse_feed(content: bytes, source: str) -> list[Passage]:
 
 
 def _post(entry: Element, publisher: str) -> Passage | None:
-    parts = {_name(child): child for child in reversed(list(entry))}
+    own = [child for child in entry if not str(child.tag).startswith(_FOREIGN)]
+    parts = {_name(child): child for child in reversed(own)}
     title = values.line(_text(parts.get("title")))[:1_000]
     text = next((found for name in _TEXTS if (found := values.paragraph(_text(parts.get(name))))), "") or title
     if not text:
         return None
-    own = next((found for name in ("guid", "id", "link") if (found := _address(parts.get(name)))), title + text)
-    digest = hashlib.blake2b(f"{publisher}\n{own}".encode("utf-8", "replace"), digest_size=16).hexdigest()
+    key = next((found for name in ("guid", "id", "link") if (found := _address(parts.get(name)))), title + text)
+    digest = hashlib.blake2b(f"{publisher}\n{key}".encode("utf-8", "replace"), digest_size=16).hexdigest()
     author = parts.get("creator", parts.get("author"))
     return Passage(
         id=f"feed-{digest}",

@@ -1,4 +1,4 @@
-"""The watch over what is read: counts every reading, raises alerts, keeps them up to date, and lets them end.
+"""The watch over what is read, here or by another process: counts every reading, raises alerts, keeps them up to date, and lets them end.
 
 Two looks at the same readings raise nothing twice: an alert whose series, or whose posts, rise again within the cool-down is
 prolonged. Readings and alerts in the store are all there is; a watch that starts anew counts the last five weeks again.
@@ -35,6 +35,8 @@ _KEPT: Final = 300
 """Last posts that are remembered of each series."""
 _COPIED: Final = 200_000
 """Posts whose copies are counted."""
+_SEEN: Final = 100_000
+"""Latest readings among which those of other processes are looked for; fewer than are known as counted."""
 _BATCH: Final = 5_000
 _MOST_SERIES: Final = 40
 """Series that one alert names at most."""
@@ -74,6 +76,7 @@ class Alarms:
         self._counted: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.RLock()
         self._current: dict[str, Alert] = {}
+        self._since = (moment or clock()) - _FRESH
         self._recount(moment or clock())
 
     def observe(self, readings: Iterable[Reading], moment: datetime | None = None) -> None:
@@ -88,6 +91,7 @@ class Alarms:
             if self._looked is not None and abs(time - self._looked) < self._every:
                 return []
             self._looked = time
+            self._catch_up(time)
             heard = feedback(self._store)
             self._surges.heed(dict(heard.strictness))
             surges = [surge for surge in self._surges.look(time) if not heard.silent(surge.series, time)]
@@ -135,6 +139,13 @@ class Alarms:
             if not alert.ended or time - alert.end <= self._cool_down:
                 self._current[alert.id] = alert
         self._store.labels.propose(alert.question() for alert in self._current.values())
+
+    def _catch_up(self, time: datetime) -> None:
+        """Count what others have read: imports and feeds have processes of their own."""
+        start = max(time - _FRESH, self._since)
+        new = [post for post in self._store.readings.ids(start, _SEEN) if post not in self._counted]
+        found = map(reading_of, self._store.readings.get(new).values())
+        self._observe(sorted(found, key=lambda reading: reading.time), time)
 
     def _observe(self, readings: Iterable[Reading], time: datetime) -> None:
         fresh = [reading for reading in readings if not reading.muted and self._first(reading.post)]

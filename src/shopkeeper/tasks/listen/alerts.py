@@ -34,6 +34,8 @@ GRAVITY: Final[Mapping[str, float]] = {
 """How grave each class of risk is; without one it is 0.5."""
 _STRICTER: Final = 1.3
 _LOOSER: Final = 0.95
+_MUTE: Final = "#mute:"
+"""Between the id of an alert and the series of it that is muted, in the subject of a decision."""
 _MUTED_DAYS: Final = 7.0
 _MOST_DAYS: Final = 366.0
 
@@ -187,24 +189,21 @@ class Feedback:
 
 
 def feedback(store: SqlStore) -> Feedback:
-    """Fold all decisions about alerts: "false" makes its series stricter, "right" a little looser, "mute" silences them."""
+    """Fold all decisions about alerts: "false" makes its series stricter, "right" a little looser, "mute" silences one."""
     decisions = list(store.labels.decided(TASK))
     alerts = {name: alert_of(document) for name, document in store.alerts.get([d.subject for d in decisions]).items()}
     strictness: dict[Series, float] = {}
     muted: dict[tuple[str, str], datetime] = {}
     for decision in decisions:
-        alert = alerts.get(decision.subject)
-        if alert is None or decision.time is None:
+        if decision.time is None:
             continue
-        label, _, rest = decision.label.partition(":")
-        if label == "mute":
-            days, _, name = rest.partition(":")
+        label, _, days = decision.label.partition(":")
+        _, mute, name = decision.subject.partition(_MUTE)
+        if mute:
+            by, _, key = name.partition(":")
             until = decision.time + timedelta(days=float(days))
-            for series in alert.series:
-                if name in ("", f"{series.by}:{series.name}"):
-                    key = series.by, series.name
-                    muted[key] = max(until, muted.get(key, until))
-        else:
+            muted[by, key] = max(until, muted.get((by, key), until))
+        elif label != "mute" and (alert := alerts.get(decision.subject)) is not None:
             factor = _STRICTER if label == "false" else _LOOSER
             for series in alert.series:
                 strictness[series] = strictness.get(series, 1.0) * factor
@@ -214,7 +213,7 @@ def feedback(store: SqlStore) -> Feedback:
 def answer(
     store: SqlStore, alert: str, label: str, *, series: str = "", days: float = _MUTED_DAYS, rater: str = ""
 ) -> Decision:
-    """Note what a human says of an alert; the next look heeds it.
+    """Note what a human says of an alert; the next look heeds it. A mute and a judgement stand beside each other.
 
     Args:
         store: Where the alert is.
@@ -229,6 +228,7 @@ def answer(
         InputError: The label, the series or the days make no sense.
     """
     found = alert_of(row_of(store, alert))
+    names = {f"{one.by}:{one.name}" for one in found.series}
     if label not in LABELS:
         raise InputError(f"{label!r} is no answer to an alert.", where="label", cure=f"Say {', '.join(LABELS)}.")
     if label == "mute":
@@ -236,14 +236,19 @@ def answer(
             raise InputError(
                 f"Nothing is muted for {days} days.", where="days", cure="Give a number from above 0 to 366."
             )
-        if series and series not in {f"{one.by}:{one.name}" for one in found.series}:
+        if series and series not in names:
             raise InputError(
-                f"The alert is not about {series!r}.",
-                where="series",
-                cure=f"Choose of {', '.join(sorted({f'{one.by}:{one.name}' for one in found.series}))}.",
+                f"The alert is not about {series!r}.", where="series", cure=f"Choose of {', '.join(sorted(names))}."
             )
+        for name in [series] if series else sorted(names):
+            question = replace(found.question(), subject=f"{alert}{_MUTE}{name}")
+            store.labels.propose([question])
+            store.labels.decide(TASK, question.subject, f"mute:{days:g}", rater)
         label = f"mute:{days:g}" + (f":{series}" if series else "")
     store.labels.propose([found.question()])
+    before = next((one for one in store.labels.decided(TASK) if one.subject == alert), None)
+    if before is not None and label.startswith("mute") and before.label in ("right", "false"):
+        return before
     return store.labels.decide(TASK, alert, label, rater)
 
 

@@ -194,7 +194,7 @@ class Mail:
                 if self._user:
                     server.login(self._user, self._password)
                 refused = server.send_message(message)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, smtplib.SMTPException, ValueError) as error:  # ValueError: a password that is not ASCII
             raise UndeliveredError(f"{type(error).__name__}: {error}", where="email") from error
         if refused:
             raise UndeliveredError(f"Refused for {', '.join(sorted(refused))}.", where="email")

@@ -48,10 +48,15 @@ def open_reader(store: SqlStore, settings: Settings, registry: Registry) -> Read
         vectors=vectors,
         groups=saved_groups(settings),
         tagger=_tagger(registry) if listen.mode == "finance" else None,
-        muted={decision.subject for decision in store.labels.decided("about") if decision.label == NOT_US},
+        muted=muted(store),
     )
     _remember(reader, store)
     return reader
+
+
+def muted(store: SqlStore) -> set[str]:
+    """Posts of which a human said that they are not about us."""
+    return {decision.subject for decision in store.labels.decided("about") if decision.label == NOT_US}
 
 
 def save_groups(reader: Reader, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from shopkeeper.errors import NotFoundError, ShopkeeperError
+from shopkeeper.errors import NotFoundError
 from shopkeeper.records import now as clock
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.documents import Document
@@ -78,8 +78,8 @@ class Outbox:
         while not self._stop.wait(_POLL):
             try:
                 self.deliver()
-            except ShopkeeperError as error:
-                log.warning("alerts could not be delivered yet", exc_info=error)
+            except Exception as error:  # whatever it was: the next alert is to be told as well
+                log.exception("alerts could not be delivered yet", exc_info=error)
 
     def _tell(self, document: Document, channel: Channel, moment: datetime | None) -> int:
         """Let a channel tell the steps that are due; a later one waits for those before it."""
@@ -100,8 +100,9 @@ class Outbox:
         notice = Notice(told_of(document), place, tuple(steps[: place + 1]))
         try:
             channel.send(notice)
-        except UndeliveredError as error:
-            log.info("alert %s not delivered by %s: %s", notice.id, channel.name, error)
+        except Exception as error:  # a channel that breaks has not delivered
+            unforeseen = None if isinstance(error, UndeliveredError) else error
+            log.info("alert %s not delivered by %s: %s", notice.id, channel.name, error, exc_info=unforeseen)
             limit = min(_LONGEST, _FIRST * 2.0 ** min(attempts - 1, 20))
             wait = timedelta(seconds=float(self._rng.uniform(limit / 2, limit)))
             new = {

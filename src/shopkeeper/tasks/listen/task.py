@@ -27,7 +27,7 @@ from shopkeeper.store.database import SqlStore
 from shopkeeper.tasks.listen import intake as listen_intake
 from shopkeeper.tasks.listen.feedback import answers, check, corrected
 from shopkeeper.tasks.listen.intake import Queue, Taken
-from shopkeeper.tasks.listen.opening import open_reader, save_groups, saved_groups
+from shopkeeper.tasks.listen.opening import muted, open_reader, save_groups, saved_groups
 from shopkeeper.tasks.listen.reader import Reader, text_of
 from shopkeeper.tasks.listen.reading import BY, Reading, reading_of
 from shopkeeper.tasks.listen.series import Digest, check_by, digest, heard, series
@@ -257,15 +257,22 @@ class ListenTask:
                 elif self.watcher is not None:
                     self.watcher.look()  # what fell silent ends as well
                 if time.monotonic() - looked > (_LOOK_AT_LAST if posts else _LOOK):
+                    self._heed()
                     self.catch_up()
                     looked = time.monotonic()
                 if time.monotonic() - saved > _SAVE:
                     saved = time.monotonic()
                     self._save()
-            except ShopkeeperError as error:
-                log.warning("posts could not be read yet", exc_info=error)
+            except Exception as error:  # whatever it was: what comes next is to be read as well
+                log.exception("posts could not be read yet", exc_info=error)
                 looked = time.monotonic() - _LOOK + 2  # they are on disk: again in two seconds
                 self._stop.wait(_IDLE)
+
+    def _heed(self) -> None:
+        """Take up what humans said elsewhere about posts that are not about us."""
+        with self._reading:
+            if self._reader is not None:
+                self._reader.muted = muted(self._store)
 
     def _save(self) -> None:
         with self._reading:
