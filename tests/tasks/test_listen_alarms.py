@@ -1,7 +1,9 @@
 """From readings to alerts: grouped, named, told once, ended, answered by people, and none lost."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from shopkeeper.store.database import SqlStore, open_store
 from shopkeeper.tasks.listen.alarms import Alarms
 from shopkeeper.tasks.listen.alerts import TASK, Alert, alert_of, answer, feedback, severity
 from shopkeeper.tasks.listen.counts import Series
+from shopkeeper.tasks.listen.messages import Notice
+from shopkeeper.tasks.listen.notice import Console
 from shopkeeper.tasks.listen.reading import Concern, Reading
 from shopkeeper.tasks.listen.steps import Step, escalated, level_of, steps_of
 from shopkeeper.tasks.listen.summary import digest, headline, quotes
@@ -254,6 +258,20 @@ def test_what_another_process_read_is_counted_once(store: SqlStore, past: list[R
     (course,) = alarms.courses([alert.series[0]], STORM, STORM + timedelta(hours=1), 1)
     usual = sum(r.sentiment < -0.25 and r.topics == ("late",) and STORM <= r.time < STORM + timedelta(hours=1) for r in past if r.time < STORM)  # fmt: skip
     assert course.seen[0] == pytest.approx(usual + 40)
+
+
+def test_an_erased_customer_is_quoted_no_longer_and_the_alert_stays(store: SqlStore, past: list[Reading]):
+    _, alert = raised(store, past)
+    quoted = store.words.get([alert.evidence[0]])[alert.evidence[0]]
+    store.words.put([replace(quoted, customer="c9")])
+    store.erase("c9")
+    (row,) = store.alerts.get([alert.id]).values()
+    after = alert_of(row)
+    assert dict(after.summary) == {}
+    assert after.headline == alert.headline
+    out = StringIO()
+    Console(out).send(Notice(after))
+    assert "late parcels" in out.getvalue()
 
 
 def test_what_is_muted_is_not_told(store: SqlStore, past: list[Reading]):
