@@ -4,6 +4,9 @@ import json
 
 import pytest
 
+from shopkeeper.errors import NotFoundError
+from shopkeeper.serving.chat_completions import Caller, Histories
+
 URL = "/v1/chat/completions"
 QUESTION = {"role": "user", "content": "How long do I have to return an item?"}
 
@@ -42,16 +45,77 @@ def test_a_stream_of_chunks_ends_with_done(callers):
     assert chunks[-1]["usage"]["total_tokens"] > 0
 
 
+def user(words):
+    return {"role": "user", "content": words}
+
+
+def answered(response):
+    """The conversation of a reply, and the reply as the next history holds it."""
+    body = response.json()
+    return body["shopkeeper"]["conversation"], {
+        "role": "assistant",
+        "content": body["choices"][0]["message"]["content"],
+    }
+
+
 def test_a_history_goes_on_with_its_conversation_and_with_no_other(callers):
-    first = ask(callers["read"], QUESTION).json()
-    answer = {"role": "assistant", "content": first["choices"][0]["message"]["content"]}
-    more = {"role": "user", "content": "Thanks"}
-    second = ask(callers["read"], QUESTION, answer, more).json()
-    assert second["shopkeeper"]["conversation"] == first["shopkeeper"]["conversation"]
-    stranger = ask(callers["read"], QUESTION, answer, more).json()  # the same words, come later
-    assert stranger["shopkeeper"]["conversation"] != first["shopkeeper"]["conversation"]
-    named = ask(callers["read"], more, metadata={"conversation": first["shopkeeper"]["conversation"]}).json()
-    assert named["shopkeeper"]["conversation"] == first["shopkeeper"]["conversation"]
+    opening, more = user("Hello, my name is Ada, can I return an item?"), user("Thanks")
+    conversation, answer = answered(ask(callers["read"], opening))
+    assert answered(ask(callers["read"], opening, answer, more))[0] == conversation
+    assert answered(ask(callers["read"], opening, answer, more))[0] != conversation  # the same words, come later
+    named = ask(callers["read"], more, metadata={"conversation": conversation})
+    assert answered(named)[0] == conversation
+
+
+@pytest.mark.parametrize("first_goes_on", [False, True])
+def test_two_strangers_with_the_same_words_share_no_conversation(callers, first_goes_on):
+    opening = user(f"Hello, can I send a spade back? {first_goes_on}")
+    hers, answer = answered(ask(callers["read"], opening))
+    if first_goes_on:
+        assert answered(ask(callers["read"], opening, answer, user("Thanks")))[0] == hers
+    his, same = answered(ask(callers["read"], opening))
+    assert answer == same
+    led = [answered(ask(callers["read"], opening, answer, user(f"My number is {n}")))[0] for n in range(3)]
+    assert len({hers, his, *led}) == 5
+    read = [callers["read"].get(f"/v1/assist/{one}").json()["turns"] for one in (his, led[0])]
+    assert "My number" not in json.dumps(read[0])
+    assert read[1][0]["text"] == opening["content"]  # what they said themselves is remembered
+
+
+def test_a_customer_who_begins_twice_goes_on_with_the_latest(callers):
+    opening = user("Where is my order? I have waited for days.")
+    ask(callers["events"], opening, user="c02")
+    latest, answer = answered(ask(callers["events"], opening, user="c02"))
+    assert answered(ask(callers["events"], opening, answer, user("Thanks"), user="c02"))[0] == latest
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_turn_that_was_refused_or_failed_is_tried_again_in_its_conversation(callers, monkeypatch, stream):
+    talk, shop = callers["read"].app.state.talk, callers["read"].app.state.desk.shop
+    opening, more = user(f"Hi, do you sell spades? {stream}"), user("Thanks")
+    conversation, answer = answered(ask(callers["read"], opening))
+    with monkeypatch.context() as patched:
+        patched.setattr(talk._pace, "wait", lambda *_: 5.0)
+        assert ask(callers["read"], opening, answer, more, stream=stream).status_code == 429
+    with monkeypatch.context() as patched:
+
+        def fail(*_):
+            raise NotFoundError("Broken.", where="here")
+
+        patched.setattr(shop, "assist_stream" if stream else "assist", fail)
+        assert "Broken." in ask(callers["read"], opening, answer, more, stream=stream).text
+    assert answered(ask(callers["read"], opening, answer, more))[0] == conversation
+
+
+def test_what_was_taken_is_given_back_to_nobody_else():
+    histories, stranger, said = Histories(), Caller("key", ""), [("user", "hello"), ("assistant", "hi")]
+    histories.note(stranger, said, "a")
+    assert histories.find(stranger, said) == "a"
+    assert histories.take(stranger, said, "a")
+    assert not histories.take(stranger, said, "a")
+    histories.note(stranger, said, "b")
+    histories.give_back(stranger, said, "a")
+    assert histories.find(stranger, said) == ""
 
 
 def test_what_the_shop_does_not_remember_becomes_its_memory(callers):

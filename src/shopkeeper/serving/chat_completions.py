@@ -6,12 +6,13 @@ Shapes after https://platform.openai.com/docs/api-reference/chat; what steers sa
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import orjson
 from fastapi import APIRouter, Body, Request
@@ -37,9 +38,11 @@ from shopkeeper.tasks.assist.turns import Reply, Turn
 
 MODEL: Final = "shopkeeper"
 _EARLIER = 20  # messages of a client's own history that become memory
-_KNOWN = 10_000
+_KNOWN = 50_000  # histories, also those that somebody went on with
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
+Messages = Sequence[tuple[str, str]]
+"""Role and text of each."""
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 
 
@@ -84,26 +87,65 @@ class CompletionIn(BaseModel):
     metadata: dict[str, str] | None = Field(default=None, description="`conversation`: of an earlier reply.")
 
 
+class Caller(NamedTuple):
+    """Who comes with a history: whose key it is, and for which customer they speak, if for any."""
+
+    key: str
+    customer: str
+
+
+class _Led(NamedTuple):
+    """What a history led to: no conversation where it was several, and none that is free where somebody went on with it."""
+
+    conversation: str
+    free: bool
+
+
 class Histories:
-    """Which conversation a client's history belongs to, in memory.
+    """Which conversation a client's history belongs to, in memory. Any number of threads.
 
     Clients send all messages again each time and no conversation. A history that ends as one of our replies left it goes on
-    with that conversation; it is taken by the first who comes with it, so that two strangers with the same words never
-    share one.
+    with that conversation; it is taken by the first who comes with it. Who speaks for no customer is a stranger, and two
+    strangers with the same words never share a conversation: what two of them were led to with the same words belongs to
+    neither, even where one has gone on already and may come back to change what was said last. A customer has but their own
+    conversations, of which the latest goes on.
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[bytes, str] = OrderedDict()
+        self._known: OrderedDict[bytes, _Led] = OrderedDict()
+        self._lock = threading.Lock()
 
-    def take(self, caller: str, messages: Sequence[tuple[str, str]]) -> str:
-        """The conversation that these messages led to so far, or empty."""
-        return self._known.pop(_digest(caller, messages), "")
+    def find(self, caller: Caller, messages: Messages) -> str:
+        """The conversation that these messages led to so far, or empty; it can be taken."""
+        with self._lock:
+            led = self._known.get(_digest(caller, messages))
+            return led.conversation if led is not None and led.free else ""
 
-    def note(self, caller: str, messages: Sequence[tuple[str, str]], conversation: str) -> None:
+    def take(self, caller: Caller, messages: Messages, conversation: str) -> bool:
+        """Go on with what `find` found; False where somebody was faster."""
+        return self._set(caller, messages, conversation, free=False)
+
+    def give_back(self, caller: Caller, messages: Messages, conversation: str) -> None:
+        """Let what was taken be found again: nothing was answered."""
+        self._set(caller, messages, conversation, free=True)
+
+    def note(self, caller: Caller, messages: Messages, conversation: str) -> None:
         """Remember what a conversation has come to."""
-        self._known[_digest(caller, messages)] = conversation
-        while len(self._known) > _KNOWN:
-            self._known.popitem(last=False)
+        digest = _digest(caller, messages)
+        with self._lock:
+            before = self._known.pop(digest, None)
+            shared = before is not None and before.conversation != conversation and not caller.customer
+            self._known[digest] = _Led("", free=False) if shared else _Led(conversation, free=True)
+            while len(self._known) > _KNOWN:
+                self._known.popitem(last=False)
+
+    def _set(self, caller: Caller, messages: Messages, conversation: str, *, free: bool) -> bool:
+        digest = _digest(caller, messages)
+        with self._lock:
+            due = self._known.get(digest) == _Led(conversation, free=not free)
+            if due:
+                self._known[digest] = _Led(conversation, free=free)
+            return due
 
 
 class _Route(APIRoute):
@@ -150,26 +192,48 @@ async def complete(request: Request, body: Annotated[CompletionIn, Body(openapi_
     if body.user:
         require(request, Scope.EVENTS)
     histories: Histories = request.app.state.histories
-    caller = f"{actor_of(request)}\n{body.user}"
-    turn, behind = _turn(body, histories, caller)
-    await desk.run(_admitted, desk, talk, turn, body)
-    staff = covers(request, Scope.ADMIN)
-    answered = _Answered(desk, histories, caller, behind, staff=staff)
+    caller = Caller(actor_of(request), body.user)
+    text, behind = _asked(body)
+    answered = _Answered(desk, histories, caller, behind, staff=covers(request, Scope.ADMIN))
+    turn = await desk.run(answered.begin, talk, Turn(text=text, customer=body.user), body)
     if body.stream:
         usage = body.stream_options is not None and body.stream_options.include_usage
         events = answered.events(talk, turn, usage=usage)
         return StreamingResponse(events, headers=UNBUFFERED, media_type=STREAM)
-    reply = await talk.answer(turn)
-    return Json(await desk.run(answered.whole, reply))
+    try:
+        reply = await talk.answer(turn)
+        return Json(await desk.run(answered.whole, reply))
+    finally:
+        answered.end(turn)
 
 
 class _Answered:
-    """A reply in the shapes of chat completions."""
+    """A turn let in, and its reply in the shapes of chat completions."""
 
-    def __init__(
-        self, desk: Desk, histories: Histories, caller: str, behind: Sequence[tuple[str, str]], *, staff: bool
-    ) -> None:
+    def __init__(self, desk: Desk, histories: Histories, caller: Caller, behind: Messages, *, staff: bool) -> None:
         self._desk, self._histories, self._caller, self._behind, self._staff = desk, histories, caller, behind, staff
+        self._done = False
+
+    def begin(self, talk: Talk, turn: Turn, body: CompletionIn) -> Turn:
+        """Let the turn in; what the customer said before goes into the memory of a conversation that has none."""
+        named = (body.metadata or {}).get("conversation", "")[:200]
+        known = named or self._histories.find(self._caller, self._behind[:-1])
+        begun = replace(turn, conversation=known) if known else turn
+        talk.admit(begun)
+        if known and not named and not self._histories.take(self._caller, self._behind[:-1], known):
+            begun = turn
+            talk.admit(begun)
+        try:
+            _remember(self._desk, talk, begun, body)
+        except Exception:
+            self.end(begun)
+            raise
+        return begun
+
+    def end(self, turn: Turn) -> None:
+        """Where nothing was answered, let the same history go on with the same conversation once more."""
+        if not self._done:
+            self._histories.give_back(self._caller, self._behind[:-1], turn.conversation)
 
     def whole(self, reply: Reply) -> dict[str, Any]:
         """The reply as one document."""
@@ -186,8 +250,8 @@ class _Answered:
             choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
             return _data({**head, "choices": [choice], **more})
 
-        yield chunk({"role": "assistant", "content": ""})
         try:
+            yield chunk({"role": "assistant", "content": ""})
             async for piece in talk.stream(turn):
                 if isinstance(piece, Reply):
                     yield chunk({}, "stop", **{MODEL: await self._desk.run(self._noted, piece)})
@@ -197,11 +261,15 @@ class _Answered:
                     yield chunk({"content": piece}) if piece else b": at it\n\n"
         except Exception as error:  # noqa: BLE001  (the status is sent; what follows can only be told in the stream)
             yield _data(_fault(problem_of(error)))
+        finally:
+            self.end(turn)  # also where the listener has gone away
         yield b"data: [DONE]\n\n"
 
     def _noted(self, reply: Reply) -> dict[str, Any]:
+        document = document_of(self._desk, reply, staff=self._staff)
         self._histories.note(self._caller, [*self._behind, ("assistant", said(reply.text))], reply.turn.conversation)
-        return document_of(self._desk, reply, staff=self._staff)
+        self._done = True
+        return document
 
     def _usage(self, reply: Reply) -> dict[str, int]:
         """Words of the shop's own analysis, Chinese ones cut apart."""
@@ -209,8 +277,8 @@ class _Answered:
         return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
 
 
-def _turn(body: CompletionIn, histories: Histories, caller: str) -> tuple[Turn, list[tuple[str, str]]]:
-    """The turn, and all messages up to it as (role, text)."""
+def _asked(body: CompletionIn) -> tuple[str, list[tuple[str, str]]]:
+    """What the turn says, and all messages up to it as (role, text)."""
     last = next((place for place, one in reversed(list(enumerate(body.messages))) if one.role == "user"), None)
     text = "" if last is None else body.messages[last].text
     if last is None or not text:
@@ -222,14 +290,10 @@ def _turn(body: CompletionIn, histories: Histories, caller: str) -> tuple[Turn, 
     behind: list[tuple[str, str]] = [
         (one.role, one.text) for one in body.messages[: last + 1] if one.role in ("user", "assistant")
     ]
-    known = (body.metadata or {}).get("conversation", "")[:200] or histories.take(caller, behind[:-1])
-    turn = Turn(text=text, customer=body.user)
-    return (replace(turn, conversation=known) if known else turn), behind
+    return text, behind
 
 
-def _admitted(desk: Desk, talk: Talk, turn: Turn, body: CompletionIn) -> None:
-    """Let the turn in; what the customer said before goes into the memory of a conversation that has none."""
-    talk.admit(turn)
+def _remember(desk: Desk, talk: Talk, turn: Turn, body: CompletionIn) -> None:
     users = [one.text[:LONGEST] for one in body.messages if one.role == "user" and one.text][:-1][-_EARLIER:]
     if not users or talk.transcript(turn.conversation).passages:
         return
@@ -262,5 +326,5 @@ def _fault(problem: Problem) -> dict[str, Any]:
     return {"error": {**told, "code": problem.status}}
 
 
-def _digest(caller: str, messages: Sequence[tuple[str, str]]) -> bytes:
-    return hashlib.sha256(orjson.dumps([caller, list(messages)])).digest()
+def _digest(caller: Caller, messages: Messages) -> bytes:
+    return hashlib.sha256(orjson.dumps([list(caller), list(messages)])).digest()
