@@ -20,7 +20,11 @@ _RULES: Final = (
     r"(?<![a-z])(?:instructions?|prompts?|rules?|guidelines?|directives?|polic(?:y|ies)|restrictions?|constraints?|guardrails?|"
     r"safety (?:rules|filters?|measures)|content filters?|filters?|programming|training|system message|orders? (?:given|from)|commands?|context)(?![a-z])"
 )
-_BEFORE: Final = r"(?<![a-z])(?:all|any|previous(?:ly)?|prior|above|earlier|preceding|foregoing|your|these|those|the system|system|original|initial|existing|current|every)(?![a-z])"
+_SAID: Final = (
+    r"(?! (?:messages?|e-?mails?|questions?|requests?|chats?|texts?|comments?|orders?(?! (?:given|from)))(?![a-z]))"
+)
+"""What customers take back are their own words: "ignore my previous message"."""
+_BEFORE: Final = rf"(?<![a-z])(?:all|any|(?:previous(?:ly)?|prior|above|earlier){_SAID}|preceding|foregoing|your|these|those|the system|system|original|initial|existing|current|every)(?![a-z])"
 _WHOSE: Final = r"(?<![a-z])(?:system|hidden|secret|initial|original|internal|confidential|full|exact|entire|developer|your)(?![a-z])"
 _PROMPT: Final = r"(?<![a-z])(?:system prompts?|prompts?|(?:initial|system|original|hidden|secret|internal|developer) (?:instructions?|messages?|rules|configuration|guidelines))(?![a-z])"
 
@@ -29,21 +33,22 @@ _PHRASES: Final[tuple[Phrase, ...]] = (
         r"(?<![a-z])(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|ing)|bypass(?:ing)?|circumvent|discard|neglect|do not (?:follow|obey)|don't (?:follow|obey)|stop (?:following|obeying)|without (?:following|regard to))(?![a-z])",
         _BEFORE, _RULES,
     ),
-    phrase(r"(?<![a-z])(?:ignore|disregard|forget) (?:everything|anything|all|what|whatever)(?![a-z])", r"(?<![a-z])(?:above|before|previous(?:ly)?|prior|you (?:were|have been|are) told|you know|you were taught|earlier)(?![a-z])", gap=16),
+    phrase(r"(?<![a-z])(?:ignore|disregard|forget) (?:everything|anything|all|what|whatever)(?![a-z])(?! (?:that )?i(?:'ve)? (?:just )?(?:said|wrote|asked|told|sent|typed|mentioned))", rf"(?<![a-z])(?:(?:above|before|previous(?:ly)?|prior|earlier){_SAID}|you (?:were|have been|are) told|you know|you were taught)(?![a-z])", gap=16),
     phrase(r"(?<![a-z])(?:reveal|show|print|repeat|output|display|tell|give|leak|expose|dump|share|write|recite|summari[sz]e|translate|what (?:is|are|was|were)|what's)(?![a-z])", _WHOSE + "|(?<![a-z])(?:the|above)(?![a-z])", _PROMPT, gap=16),
     phrase(r"(?<![a-z])(?:repeat|print|output|copy) (?:everything|all|the (?:text|words|content)) (?:above|before)(?![a-z])"),
     phrase(r"(?<![a-z])(?:you are now|from now on|act as|acting as|pretend|role ?play|simulate|behave (?:as|like)|imagine|respond as|become|be|you will be)(?![a-z])",
            r"(?<![a-z])(?:dan|aim|stan|dude|jailbroken|unrestricted|unfiltered|uncensored|unaligned|evil|amoral|without (?:any |all )?(?:restrictions?|rules|limits?|limitations|filters?|censorship|ethics|guidelines)|no (?:restrictions?|rules|limits?|limitations|filters?|guidelines|ethics)|free (?:of|from) (?:all )?(?:rules|restrictions|limits)|developer mode|root|superuser|an? (?:admin(?:istrator)?|hacker|different ai|another ai)|no longer (?:bound|restricted|an? ai))(?![a-z])", gap=60),
     phrase(r"(?<![a-z])(?:do anything now|dan mode|god mode|jailbreak(?:ing|ed)?|(?:enable|enter|activate|switch to|in) (?:developer|debug|admin|maintenance|unrestricted|sudo|root) mode|(?:system|admin|safety|security) override|override (?:code|mode|safety)|prompt injection|pretend (?:that )?(?:you are|you're|to be)|role ?play(?:ing)? as)(?![a-z])"),
     phrase(r"(?<![a-z])(?:new|updated|real|true|important|secret) (?:system )?(?:instructions?|directives?|prompt)\s{0,2}:|(?<![a-z])your (?:new|real|true|only) (?:task|instructions?|role|goal|purpose) (?:is|are)(?![a-z])"),
-    phrase(r"(?<![a-z])(?:i am|i'm|this is|speaking as) (?:your|the|an?) (?:developer|creator|administrator|admin|system administrator|openai|engineer|owner of this (?:bot|system))(?![a-z])"),
+    phrase(r"(?<![a-z])(?:i am|i'm|this is|speaking as) (?:your (?:developer|creator|administrator|admin|system administrator|engineer|programmer|owner)|the (?:(?:system )?admin(?:istrator)?|(?:developer|creator|engineer|owner) (?:of|behind) this (?:bot|system|assistant|model))|openai)(?![a-z])"),
     phrase(r"(?<![a-z])(?:list|show|give|send|export|dump|reveal|tell|print|access|delete|drop)(?![a-z])", r"(?<![a-z])(?:all|every|other|another|any) (?:of the |the )?(?:other )?(?:customers?|users?|clients?|buyers?|people)(?:'s?)?(?![a-z])", r"(?<![a-z])(?:e?-?mails?|address(?:es)?|data|orders?|phone numbers?|passwords?|names|records|details|database|cards?|accounts?)(?![a-z])"),
-    phrase(r"(?<![a-z])(?:api|secret|access|private|encryption) (?:keys?|tokens?)(?![a-z])|(?<![a-z])(?:database|admin|root|system) (?:passwords?|credentials)(?![a-z])"),
-    phrase("(?:忽略|无视|忘记|忘掉|忘了|不要理会|不要管|不要遵守|不再遵守|不用遵守|抛开|跳过|绕过|绕开|覆盖|推翻|解除|取消)", "(?:之前|以上|上面|上述|前面|先前|此前|所有|全部|一切|你的|系统|原来|原有|任何|刚才)", "(?:指令|指示|提示|规则|规定|设定|限制|命令|约束|准则|安全(?:策略|限制|规则)|告诉你的|内容过滤)", gap=10),
+    phrase(r"(?<![a-z])(?:(?:api (?:keys?|tokens?)|access tokens?|(?:your|the|its|all|system|server) (?:\w{1,12} )?(?:secret|access|private|encryption) (?:keys?|tokens?)))(?![a-z])|(?<![a-z])(?:database|admin|root|system) (?:passwords?|credentials)(?![a-z])"),
+    phrase("(?:忽略|无视|忘记|忘掉|忘了|不要理会|不要管|不要遵守|不再遵守|不用遵守|抛开|跳过|绕过|绕开|覆盖|推翻|解除)", "(?:之前|以上|上面|上述|前面|先前|此前|所有|全部|一切|你的|系统|原来|原有|任何|刚才)", "(?:指令|指示|提示|规则|规定|设定|限制|命令|约束|准则|安全(?:策略|限制|规则)|告诉你的|内容过滤)", gap=10),
+    phrase("取消(?:之前|以上|所有|全部|一切|你的|系统|任何)的?(?:指令|指示|设定|限制|约束|准则|安全(?:策略|限制|规则)|内容过滤)"),
     phrase("(?:输出|显示|告诉我|透露|泄露|打印|重复|复述|说出|给我看|公开|列出|翻译|写出|是什么|发给我)", "(?:系统(?:提示|指令|消息|设定)|提示词|(?:初始|隐藏|内部|原始|开发者)(?:指令|规则|设定|消息|提示)|system ?prompt)", gap=12),
     phrase("(?:系统提示词?|提示词|初始指令|system ?prompt)", "(?:是什么|告诉我|发给我|发出来|输出|说出来|给我)", gap=8),
     phrase("(?:你现在是|从现在(?:开始|起)|假装|扮演|角色扮演|模拟|假设你是|你将成为|你要充当|进入|切换到|开启)", "(?:没有(?:任何)?(?:限制|约束|规则|道德)|不受(?:任何)?(?:限制|约束)|无限制|无约束|越狱|dan(?![a-z])|开发者模式|调试模式|上帝模式|管理员|黑客|另一个(?:ai|人工智能)|不再是)", gap=16),
-    phrase("越狱模式|开发者模式|上帝模式|管理员模式|提示(?:词)?注入|我是(?:你的|系统|本站)?(?:开发者|管理员|创造者|工程师)|新的?(?:系统)?(?:指令|指示)[::]"),
+    phrase("越狱模式|开发者模式|上帝模式|管理员模式|提示(?:词)?注入|我是(?:你的?|系统的?|本站的?|这个系统的|平台的?)(?:开发者|管理员|创造者|工程师)|新的?(?:系统)?(?:指令|指示)[::]"),
     phrase("(?:列出|给我|发给我|导出|显示|告诉我|查看|删除)", "(?:所有|全部|其他|别的|其它|别人)(?:的)?(?:客户|用户|顾客|买家|人)?", "(?:手机号|电话|地址|邮箱|订单|密码|资料|数据|信息|数据库)", gap=8, unless="(?:所有|全部)的?(?:订单|商品)"),
     phrase("(?:数据库|后台|管理员|系统)(?:的)?密码|api ?密钥|接口密钥"),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from shopkeeper.trust.folding import fold
 from shopkeeper.trust.injections import injections
 from shopkeeper.trust.personal import personal
 from shopkeeper.trust.phrases import lowered
-from shopkeeper.trust.subjects import ABUSE, LEGAL, MEDICAL, SELF_HARM
+from shopkeeper.trust.subjects import ABUSE, GIFT, LEGAL, MEDICAL, SELF_HARM, TREATED
 
 _SUBJECTS: Final = {"abuse": ABUSE, "self_harm": SELF_HARM, "medical": MEDICAL, "legal": LEGAL}
 _SCORED: Final = 2_000  # characters of a text that the classifier reads
@@ -96,7 +96,10 @@ def _found(text: str) -> Iterator[tuple[str, int, int]]:
         yield "injection", start, end
     plain = fold(text)
     lower = lowered(plain.text)
+    gift = bool(GIFT.search(lower)) and not TREATED.search(lower)
     for kind, phrases in _SUBJECTS.items():
+        if kind == "medical" and gift:
+            continue
         for one in phrases:
             for start, end in one.find(lower):
                 yield kind, *plain.span(start, end)
