@@ -133,3 +133,43 @@ def test_the_desk_is_dressed_where_there_is_no_assistant(shop: Shop, keys: Keys,
             assert ".css" in text.partition("/static/chat")[2][:40]
             assert "chat.js" not in text
         assert "chat" not in site.get("/").text.partition("<body")[0]
+
+
+def test_the_next_customer_at_the_same_browser_finds_nothing_of_the_one_before(site: TestClient, keys: Keys):
+    first = signed_in(site, keys, "c6")
+    first.post("/basket/add", data={"item": "garden-04"})
+    first.post("/chat", data={"message": "How long does delivery take?"}, headers={"Accept": "application/json"})
+    session = first.cookies[SESSION]
+    second = signed_in(site, keys, "c8")
+    first.get(second.address, follow_redirects=False)  # used up: nothing changes
+    assert first.cookies[SESSION] == session
+    _, secret = keys.create("login", ["admin"])
+    ticket = site.post("/v1/customers/c8/ticket", headers={"Authorization": f"Bearer {secret}"}).json()["address"]
+    first.get(ticket, follow_redirects=False)
+    assert "Signed in as c8." in first.get("/account").text
+    assert first.cookies[SESSION] != session
+    assert "s=basket-empty" in first.get("/basket").text, "nothing is in it"
+    assert first.get("/chat").status_code == 200
+
+
+def test_the_same_customer_keeps_the_basket(site: TestClient, keys: Keys):
+    visitor = browser(site)
+    visitor.get("/p/garden-04")
+    visitor.post("/basket/add", data={"item": "garden-04"})
+    session = visitor.cookies[SESSION]
+    _, secret = keys.create("login", ["admin"])
+    for _ in range(2):
+        ticket = site.post("/v1/customers/c22/ticket", headers={"Authorization": f"Bearer {secret}"}).json()["address"]
+        visitor.get(ticket, follow_redirects=False)
+        assert visitor.cookies[SESSION] == session
+    assert "s=basket-empty" not in visitor.get("/basket").text
+
+
+def test_a_session_ends_with_the_key_that_vouched(site: TestClient, keys: Keys):
+    known = signed_in(site, keys, "c24")
+    known.post("/basket/add", data={"item": "garden-04"})
+    session = known.cookies[SESSION]
+    keys.revoke(known.key.id)
+    assert "s=basket-empty" in known.get("/basket").text, "nothing is in it"
+    assert known.cookies[SESSION] != session
+    assert SIGNED not in known.cookies

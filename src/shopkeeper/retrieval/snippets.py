@@ -16,7 +16,7 @@ _LONG, _HAN_LONG = 320, 140
 """Characters of a piece, about three sentences."""
 _MOST_PIECES = 40
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？；])\s*|\n+")
-_PRIVATE = re.compile(r"\d{5,}|\S@\S")
+_PRIVATE = re.compile(r"\d{5,}|(?:\d[ -]?){7}|\S@\S")
 _STAFF = frozenset(["staff", "agent", "human"])
 
 

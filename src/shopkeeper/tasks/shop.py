@@ -7,6 +7,7 @@ and the live models stands in one `Floor`; `reload` builds a new one aside and s
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +24,7 @@ from shopkeeper.models.registry import Registry
 from shopkeeper.ranking.customers.segments import CustomerSegment
 from shopkeeper.ranking.payments.columns import TASK as PAYMENTS
 from shopkeeper.ranking.rules import Rulebook
-from shopkeeper.records import Answer, Event, EventKind, Item, Request
+from shopkeeper.records import Answer, Event, EventKind, Item, PassageKind, Request
 from shopkeeper.retrieval.histories import STRENGTH
 from shopkeeper.retrieval.looks import Looks, packed
 from shopkeeper.retrieval.shelf import Shelf
@@ -36,6 +37,7 @@ from shopkeeper.tasks.advertise.answers import AdAnswer
 from shopkeeper.tasks.advertise.spend import AdSpend
 from shopkeeper.tasks.advertise.task import advertising
 from shopkeeper.tasks.assist.conversations import Conversations
+from shopkeeper.tasks.assist.memory import SOURCE as TALK
 from shopkeeper.tasks.assist.opening import open_assist
 from shopkeeper.tasks.assist.task import AssistTask
 from shopkeeper.tasks.assist.turns import Reply, Turn
@@ -63,6 +65,11 @@ from shopkeeper.tasks.write.task import WriteTask
 
 _REFIT_SHARE, _REFIT_LEAST = 0.02, 200
 """Behaviour is counted anew once this share of new events has come in, and at least so many."""
+_MOST_OF_ONE = 10_000  # passages of a customer
+_COPY_SECONDS = 60.0
+"""Published copy is held against the reviews at least this often."""
+_HOUSE_SECONDS = 60.0
+"""The assistant looks this often whether FAQ and policies are others."""
 
 
 class Shop:
@@ -92,12 +99,14 @@ class Shop:
         self._mutes.note(event for _, event in store.events.scan(kinds=[EventKind.DISMISS]))
         self._guard: GuardTask | None = None
         self._assistant: AssistTask | None = None
+        self._house, self._house_read = 0, time.monotonic()
         self.conversations = Conversations(store)
         self.listen = ListenTask(store, settings, self.registry)
         self.outbox = Outbox(store, channels_of(settings.listen))
         self.alarms = Alarms(store, settings.listen, channels=self.outbox.names, names=self.listen.names)
         self.listen.watcher = self.alarms
         self._pen: WriteTask | None = None
+        self._copy_read = time.monotonic()
         self._build()
 
     @property
@@ -230,6 +239,7 @@ class Shop:
         """Answers customers; opened when first asked for, from the shop's words as they are then."""
         with self._writing:
             if self._assistant is None:
+                self._house, self._house_read = self._house_words(), time.monotonic()
                 self._assistant = open_assist(self._floor, self.store, self.registry)
             return self._assistant
 
@@ -305,6 +315,7 @@ class Shop:
     def erase(self, customer: str, actor: str = "") -> int:
         """Delete a customer from the store and from memory; returns the number of rows deleted. `actor` is for the audit log."""
         with self._writing:  # no floor is being built that has read the customer's events already
+            quoted = any(one.source != TALK for one in self.store.words.of_customer(customer, _MOST_OF_ONE))
             with self.listen.forgetting(customer):
                 count = self.store.erase(customer, actor)
             self._sessions.forget(customer)
@@ -314,6 +325,8 @@ class Shop:
             self._guard = None  # its windows hold the customer's payments
             if self._assistant is not None:
                 self._assistant.forget(customer)
+            if quoted:
+                self._assistant = None  # its index holds what staff wrote to the customer
             self._floor.suggest.forget(customer)
             self._floor.trust.forget(customer)
             self.ad_spend.forget(customer)
@@ -347,9 +360,15 @@ class Shop:
                 floor.count()
             floor.stamp()
             self._ads.refresh(self.store)
-            if self._pen is not None and touched:
-                self._pen.desk.refresh()
-            return touched
+            if self._assistant is not None and time.monotonic() - self._house_read >= _HOUSE_SECONDS:
+                self._house_read = time.monotonic()
+                if self._house_words() != self._house:
+                    self._assistant = None  # it is opened anew with what the house says now
+            pen = self._pen
+        if pen is not None and (touched or time.monotonic() - self._copy_read >= _COPY_SECONDS):
+            self._copy_read = time.monotonic()
+            pen.desk.refresh()  # pages are shown meanwhile
+        return touched
 
     def reload(self) -> None:
         """Build everything anew from the store and the live models, aside, and swap it in."""
@@ -379,6 +398,11 @@ class Shop:
         sorting = ClassifyTask(self.registry, self.store, self.domain, encode, count)
         self._floor, self._ads, self._profiles, self._classify = floor, ads, people, sorting
         self._guard = self._assistant = self._pen = None
+
+    def _house_words(self) -> int:
+        """Another number whenever an FAQ or a policy is another."""
+        kinds = (PassageKind.FAQ, PassageKind.POLICY)
+        return hash(tuple((one.id, one.title, one.text, one.language) for one in self.store.words.scan(kinds)))
 
     def _purchases(self) -> pl.DataFrame:
         return self.store.events.frame(kinds=[EventKind.PURCHASE])

@@ -91,7 +91,8 @@ async def enter(request: Request) -> Response:
     tickets: Tickets = request.app.state.tickets
     query = request.query_params
     cookie = tickets.redeem(query.get("ticket", ""))
-    return await page(request, lambda _, visit: _entered(visit, cookie, query.get("next", "/")))
+    customer = tickets.customer(cookie)
+    return await page(request, lambda desk, visit: _entered(desk, visit, customer, cookie, query.get("next", "/")))
 
 
 async def posted(request: Request) -> Form:
@@ -158,11 +159,14 @@ def _forgotten(_desk: Desk, visit: Visit) -> Response:
     return RedirectResponse("/", 303)
 
 
-def _entered(visit: Visit, cookie: str, place: str) -> Response:
+def _entered(desk: Desk, visit: Visit, customer: str, cookie: str, place: str) -> Response:
     if not cookie:
         raise ForbiddenError(
             "This ticket is used up or too old.", where="ticket", cure="Sign in again on the shop's own page."
         )
+    others = {event.customer for event in desk.shop.store.events.of_session(visit.session)} | {visit.customer}
+    if others - {"", customer}:  # somebody else was here before: their basket and their words are not this customer's
+        visit.leave()
     visit.kept[SIGNED], visit.kept[CUSTOMER] = cookie, None
     return RedirectResponse(_local(place), 303)
 

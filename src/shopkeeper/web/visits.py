@@ -85,10 +85,14 @@ def arrive(request: HttpRequest, desk: Desk) -> Visit:
     language = chosen(asked, cookies.get(LANGUAGE, ""), request.headers.get("accept-language", ""))
     tickets: Tickets = request.app.state.tickets
     customer = tickets.customer(cookies.get(SIGNED, ""))
+    ended = not customer and SIGNED in cookies
     if not customer and desk.shop.settings.serve.demo:
         customer = cookies.get(CUSTOMER, "")
     visit = Visit(session, customer[:200], language, request_id_of(request))
-    if not _SESSION.fullmatch(session):
+    if ended:
+        visit.leave()
+        visit.session, visit.customer = visit.kept[SESSION] or "", ""
+    elif not _SESSION.fullmatch(session):
         visit.session = visit.kept[SESSION] = secrets.token_urlsafe(24)
     if asked == language and asked != cookies.get(LANGUAGE):
         visit.kept[LANGUAGE] = language

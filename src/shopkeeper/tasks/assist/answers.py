@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
+from shopkeeper.records import Passage, PassageKind
 from shopkeeper.tasks.assist.situation import HOLDS, Counter, Draft, Situation, draft
 from shopkeeper.tasks.assist.turns import Citation
+from shopkeeper.trust.safety import redacted
 
 CERTAIN: Final = 0.3
 """Score that a passage needs where the understanding does not say as well that such a thing was asked."""
@@ -54,10 +56,18 @@ def quoted(
     ranked = sorted(own or usable, key=lambda each: -each[0])[:2]
     best = ranked[0][0] if ranked else 0.0
     return [
-        Citation(source=passage.kind.value, id=passage.id, title=passage.title, text=text)
+        _cited(passage, text)
         for score, passage, text in ranked
         if score >= max(least, _ALONE * best)
     ]
+
+
+def _cited(passage: Passage, text: str) -> Citation:
+    """What is quoted of a passage; what was once written to one customer is quoted to others without that one's data."""
+    title = passage.title
+    if passage.kind is PassageKind.DIALOGUE:
+        title, text = redacted(title), redacted(text)
+    return Citation(source=passage.kind.value, id=passage.id, title=title, text=text)
 
 
 def answer(situation: Situation, counter: Counter) -> Draft | None:

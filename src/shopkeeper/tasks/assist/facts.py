@@ -17,6 +17,7 @@ from shopkeeper.tasks.assist.sentences import Speech
 from shopkeeper.tasks.assist.situation import Counter, Draft, Situation, asked, draft
 from shopkeeper.tasks.assist.turns import Citation
 from shopkeeper.tasks.money import money
+from shopkeeper.trust.safety import redacted
 
 _NAMES: Final = (
     ("colour", "color", "colours", "colors", "shade", "颜色", "什么色", "色"),
@@ -229,7 +230,7 @@ def reviews_told(item: Item, counter: Counter, speech: Speech) -> list[Citation]
         )
     ]
     for key, passage in zip(("one_says", "another_says"), told, strict=False):
-        words = _short(passage.text)
+        words = _short(redacted(passage.text))
         speech.say(key, words=words)
         citations.append(Citation(source="review", id=passage.id, title=item.title, text=words))
     return citations

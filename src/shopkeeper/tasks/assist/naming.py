@@ -9,6 +9,7 @@ from typing import Final
 
 from shopkeeper.tasks.assist.reading import Understanding, Understood
 from shopkeeper.tasks.assist.sentences import side
+from shopkeeper.tasks.assist.situation import number_of
 from shopkeeper.tasks.assist.turns import Mention
 
 _STAND_INS: Final = {"order": ("my order", "订单"), "product": ("this product", "这款商品")}
@@ -52,5 +53,5 @@ def _masked(text: str, named: Sequence[Mention], orders: Sequence[str], at: int)
     for mention in sorted(named, key=lambda mention: -len(mention.text)):
         text = text.replace(mention.text, f" {_STAND_INS[mention.kind][at]} ")
     for order in orders:
-        text = text.replace(order, f" {_STAND_INS['order'][at]} ")
+        text = number_of(order).sub(f" {_STAND_INS['order'][at]} ", text)
     return " ".join(text.split())

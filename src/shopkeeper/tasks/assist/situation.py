@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Protocol
 
 from shopkeeper.records import Answer, Hit, Item, Passage, Request
@@ -136,13 +138,18 @@ class Situation:
     @property
     def named_orders(self) -> tuple[str, ...]:
         """Numbers of orders that were named: the customer's own, else whatever looks like one."""
-        low = self.text.casefold()
-        own = tuple(order.id for order in self.orders if order.id.casefold() in low)
+        own = tuple(order.id for order in self.orders if number_of(order.id).search(self.text))
         return own or tuple(mention.value for mention in self.mentioned("order"))
 
     def speech(self) -> Speech:
         """A reply to begin."""
         return Speech(self.language)
+
+
+@lru_cache(maxsize=4_096)
+def number_of(order: str) -> re.Pattern[str]:
+    """Finds the number of an order, and not as a part of another number."""
+    return re.compile(rf"(?<![A-Za-z0-9_-]){re.escape(order)}(?![A-Za-z0-9_]|-[A-Za-z0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
