@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Query, Request
@@ -150,9 +151,8 @@ async def correct(request: Request, conversation: Conversation, body: Annotated[
 
 def cases(conversations: Conversations, limit: int) -> list[Case]:
     """Who waits for a human, the most urgent first, then whom a human has."""
-    found = [*conversations.waiting(limit), *conversations.taken()][:limit]
-    shown = ((decision, conversations.turns(decision.subject, _READ)) for decision in found)
-    return [_case(decision, turns) for decision, turns in shown if turns]
+    found = ((decision, conversations.turns(decision.subject, _READ)) for decision in conversations.queue())
+    return list(islice((_case(decision, turns) for decision, turns in found if turns), limit))
 
 
 def case_document(case: Case) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from shopkeeper.records import Decision, Judgement, now
 from shopkeeper.store import codec
 from shopkeeper.store.engine import Database
 from shopkeeper.store.protocols import Changes
-from shopkeeper.store.rows import Records, Row
+from shopkeeper.store.rows import Records, Row, parts
 from shopkeeper.store.schema import decisions, judgements
 
 _KEY_BYTES = 2_000  # what PostgreSQL's index can hold, with room to spare
@@ -93,20 +93,33 @@ class SqlLabels:
             connection.execute(sa.update(decisions).where(of_question).values(answer))
         return decision
 
-    def pending(self, task: str, limit: int = 50) -> list[Decision]:
-        """Questions that wait for a human, highest score first, then by subject."""
+    def pending(self, task: str, limit: int = 50, *, after: Decision | None = None) -> list[Decision]:
+        """Questions that wait for a human, highest score first, then by subject; those behind `after` where it is given."""
         query = (
             sa.select(decisions)
             .where(decisions.c.task == task, decisions.c.label == "")
             .order_by(decisions.c.score.desc(), decisions.c.subject)
             .limit(limit)
         )
+        if after is not None:
+            level = (decisions.c.score == after.score) & (decisions.c.subject > after.subject)
+            query = query.where((decisions.c.score < after.score) | level)
         with self._database.reading() as connection:
             return [_decode_decision(tuple(row)) for row in connection.execute(query)]
 
     def decided(self, task: str) -> Iterator[Decision]:
         """What humans decided, streamed, ordered by subject."""
         return self._decisions.scan(decisions.c.task == task, decisions.c.label != "")
+
+    def remove(self, task: str, subjects: Sequence[str], *, customers: Collection[str] = ()) -> int:
+        """Delete questions with what was decided, only those of `customers` where any are named; how many there were."""
+        of_customers = (decisions.c.customer.in_(list(customers)),) if customers else ()
+        with self._database.writing(decisions) as connection:
+            deletions = (
+                sa.delete(decisions).where(decisions.c.task == task, decisions.c.subject.in_(part), *of_customers)
+                for part in parts(subjects)
+            )
+            return sum(connection.execute(deletion).rowcount for deletion in deletions)
 
     def withdraw(self, task: str) -> int:
         """Take the questions of a task that still wait out of the queue; how many there were."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -23,10 +26,20 @@ REPLY: Final = "assist_reply"
 _TAKEN, _CLOSED = "taken", "closed"
 _SHOWN: Final = 500
 _ALL: Final = 1_000_000
+_PAGE: Final = 100
+_LOCKS: Final = tuple(threading.Lock() for _ in range(64))
+
+
+def alone(conversation: str) -> threading.Lock:
+    """Held by whoever changes a conversation: turns, staff and erasing wait for each other, in this process.
+
+    Two conversations may share one, so nobody holds two.
+    """
+    return _LOCKS[hash(conversation) % len(_LOCKS)]
 
 
 class Conversations:
-    """The human desk, and what else people do with conversations.
+    """The human desk, and what else people do with conversations. Any number of threads.
 
     Args:
         store: Passages and the review queue.
@@ -52,6 +65,14 @@ class Conversations:
         decided = self._store.labels.decided(HANDOVER)
         return [_of_conversation(case) for case in decided if case.label == _TAKEN]
 
+    def queue(self) -> Iterator[Decision]:
+        """All that wait for a human, the most urgent first, then those that a human has; also what was erased meanwhile."""
+        page = self._store.labels.pending(HANDOVER, _PAGE)
+        while page:
+            yield from map(_of_conversation, page)
+            page = self._store.labels.pending(HANDOVER, _PAGE, after=page[-1])
+        yield from self.taken()
+
     def with_human(self, conversation: str) -> bool:
         """Does a human have it, or is it waiting for one? The assistant is silent then."""
         return bool(self.memory(conversation).desk)
@@ -63,12 +84,8 @@ class Conversations:
             NotFoundError: It does not wait for a human.
             InputError: Somebody else has it.
         """
-        transcript, memory = self._with_human(conversation)
-        case = self._store.labels.decide(HANDOVER, memory.case, _TAKEN, staff, unless=(_TAKEN,))
-        if case.rater != staff:
-            raise InputError("Somebody else has this conversation.", where="conversation", cure="Take another.")
-        if memory.desk != _TAKEN:
-            transcript.keep(replace(memory, desk=_TAKEN))
+        with alone(conversation):
+            self._take(conversation, staff)
 
     def say(self, conversation: str, staff: str, text: str) -> Passage:
         """Say something to the customer; takes the conversation over where it waits.
@@ -79,21 +96,21 @@ class Conversations:
         """
         if not text.strip():
             raise InputError("The text is empty.", where="text", cure="Write something.")
-        self.take(conversation, staff)
-        transcript, memory = self._with_human(conversation)
-        passage = Passage(
-            id=uuid.uuid4().hex,
-            kind=PassageKind.DIALOGUE,
-            text=text.strip(),
-            title=Kept(memory, {"kind": "staff", "staff": staff}).packed(),
-            customer=memory.customer,
-            thread=conversation,
-            author=STAFF,
-            time=now(),
-            language=memory.language,
-            source=SOURCE,
-        )
-        (said,) = transcript.add(passage)
+        with alone(conversation):
+            transcript, memory = self._take(conversation, staff)
+            passage = Passage(
+                id=uuid.uuid4().hex,
+                kind=PassageKind.DIALOGUE,
+                text=text.strip(),
+                title=Kept(memory, {"kind": "staff", "staff": staff}).packed(),
+                customer=memory.customer,
+                thread=conversation,
+                author=STAFF,
+                time=now(),
+                language=memory.language,
+                source=SOURCE,
+            )
+            (said,) = transcript.add(passage)
         return said
 
     def close(self, conversation: str, staff: str) -> None:
@@ -102,9 +119,10 @@ class Conversations:
         Raises:
             NotFoundError: It is with no human.
         """
-        transcript, memory = self._with_human(conversation)
-        self._store.labels.decide(HANDOVER, memory.case, _CLOSED, staff)
-        transcript.keep(replace(memory, desk="", upset=0, abused=0, asked=0, unsure=0))
+        with alone(conversation):
+            transcript, memory = self._with_human(conversation)
+            self._store.labels.decide(HANDOVER, memory.case, _CLOSED, staff)
+            transcript.keep(replace(memory, desk="", upset=0, abused=0, asked=0, unsure=0))
 
     def rate(self, reply_id: str, up: bool, rater: str, correction: str = "") -> None:
         """Say whether a reply was good, and what would have been better.
@@ -112,10 +130,10 @@ class Conversations:
         Raises:
             NotFoundError: There is no such reply.
         """
-        passage = self._said(reply_id, by_customer=False)
-        self._decide(RATING, passage, "up" if up else "down", rater)
-        if correction.strip():
-            self._decide(REPLY, passage, correction.strip(), rater)
+        with self._held(reply_id, by_customer=False) as passage:
+            self._decide(RATING, passage, "up" if up else "down", rater)
+            if correction.strip():
+                self._decide(REPLY, passage, correction.strip(), rater)
 
     def correct(self, turn_id: str, intent: str, rater: str) -> None:
         """Say what a customer really wanted; it teaches the intents.
@@ -123,20 +141,47 @@ class Conversations:
         Raises:
             NotFoundError: There is no such turn.
         """
-        self._decide(INTENT, self._said(turn_id, by_customer=True), intent, rater)
+        with self._held(turn_id, by_customer=True) as passage:
+            self._decide(INTENT, passage, intent, rater)
 
     def forget(self, conversation: str) -> int:
-        """Erase a conversation, with what was asked of humans about a stranger's; returns how many passages there were."""
-        passages = self._transcript(conversation, _ALL).passages
-        self._store.words.remove([passage.id for passage in passages])
-        if passages:
+        """Erase a conversation, with what humans were asked and said about it; returns how many passages there were."""
+        with alone(conversation):
+            transcript = self._transcript(conversation, _ALL)
+            ids = [passage.id for passage in transcript.passages]
+            if not ids:
+                return 0
+            labels, whose = self._store.labels, {passage.customer for passage in transcript.passages} - {""}
+            # one more than is known of: what was asked is on disk before the turn that remembers it
+            cases = [case_subject(conversation, number + 1) for number in range(transcript.memory.cases + 1)]
+            labels.remove(HANDOVER, cases, customers=(nobody(conversation), *whose))
+            for task in (RATING, REPLY, INTENT):
+                labels.remove(task, ids)
+            self._store.words.remove(ids)
             self._store.erase(nobody(conversation), "assistant")
-        return len(passages)
+        return len(ids)
+
+    def _take(self, conversation: str, staff: str) -> tuple[Transcript, Memory]:
+        """What `take` does, with the lock held; the conversation as it stands then."""
+        transcript, memory = self._with_human(conversation)
+        case = self._store.labels.decide(HANDOVER, memory.case, _TAKEN, staff, unless=(_TAKEN,))
+        if case.rater != staff:
+            raise InputError("Somebody else has this conversation.", where="conversation", cure="Take another.")
+        if memory.desk != _TAKEN:
+            memory = replace(memory, desk=_TAKEN)
+            transcript.keep(memory)
+        return transcript, memory
 
     def _decide(self, task: str, passage: Passage, label: str, rater: str) -> None:
         customer = passage.customer or nobody(passage.thread)
         self._store.labels.propose([Decision(task=task, subject=passage.id, text=passage.text, customer=customer)])
         self._store.labels.decide(task, passage.id, label, rater)
+
+    @contextmanager
+    def _held(self, id_: str, *, by_customer: bool) -> Iterator[Passage]:
+        """A passage that nobody erases meanwhile."""
+        with alone(self._said(id_, by_customer=by_customer).thread):
+            yield self._said(id_, by_customer=by_customer)
 
     def _said(self, id_: str, *, by_customer: bool) -> Passage:
         passage = self._store.words.get([id_]).get(id_)
@@ -158,6 +203,11 @@ class Conversations:
                 cure="Take one that waits.",
             )
         return transcript, memory
+
+
+def case_subject(conversation: str, number: int) -> str:
+    """What the question to humans is filed under when a conversation is handed over for the first time, the second ..."""
+    return conversation if number == 1 else f"{conversation}~{number}"
 
 
 def _of_conversation(case: Decision) -> Decision:
