@@ -1,12 +1,14 @@
 """The assistant in the toy shop: it says what is known, does what was agreed to, and nothing else."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from toyshop import toy_store
 
 from shopkeeper.errors import ForbiddenError, InputError, ModelError, NotFoundError
-from shopkeeper.records import Passage, PassageKind
+from shopkeeper.records import Decision, Passage, PassageKind
+from shopkeeper.serving.helpdesk import cases
 from shopkeeper.settings import load
 from shopkeeper.store.orders import Order, OrderLine, OrderStatus
 from shopkeeper.tasks.assist.phrasing import Phraser
@@ -291,6 +293,103 @@ def test_a_strangers_conversation_is_forgotten_with_its_case(shop):
     assert shop.conversations.forget(talk.first.conversation) == 2
     assert not shop.conversations.turns(talk.first.conversation)
     assert not [case for case in shop.conversations.waiting() if case.subject == talk.first.conversation]
+
+
+def test_a_customers_conversation_is_forgotten_with_all_that_humans_were_asked(shop):
+    talk = Talk(shop)
+    talk.say("I want to speak to a human")
+    known = Talk(shop, "forget1", conversation=talk.first.conversation)
+    shop.conversations.close(talk.first.conversation, "ann")
+    handed = known.say("I want to speak to a human")
+    shop.conversations.rate(handed.id, False, "ann", "Yes, at once.")
+    shop.conversations.correct(handed.turn.id, "human", "ann")
+    other = Talk(shop, "forget1")
+    other.say("I want to speak to a human")
+    # a conversation that somebody has named like the second case of this one
+    named_alike = Talk(shop, "forget2", conversation=f"{talk.first.conversation}~2")
+    shop.store.labels.propose(
+        [Decision(task="handover", subject=f"{talk.first.conversation}~3", text="theirs", customer="forget2")]
+    )
+    named_alike.say("hello")
+    assert shop.conversations.forget(talk.first.conversation) == 4
+    labels = shop.store.labels
+    for task in ("handover", "assist_rating", "assist_reply", "intent"):
+        asked = [*labels.pending(task, 1_000), *labels.decided(task)]
+        about = [one for one in asked if one.subject.partition("~")[0] == talk.first.conversation]
+        assert not [one for one in about if one.customer != "forget2"]
+        assert not {one.subject for one in asked} & {handed.id, handed.turn.id}
+    assert other.first.conversation in {one.subject for one in shop.conversations.waiting(1_000)}
+    assert f"{talk.first.conversation}~3" in {one.subject for one in labels.pending("handover", 1_000)}
+    assert shop.conversations.forget(talk.first.conversation) == 0
+
+
+def test_a_turn_waits_for_staff_who_close(shop, monkeypatch):
+    talk = Talk(shop, "race1")
+    talk.say("I want to speak to a human")
+    shop.conversations.take(talk.first.conversation, "ann")
+    decide, replies = shop.store.labels.decide, []
+    turn = threading.Thread(target=lambda: replies.append(talk.say("hello")))
+
+    def slow(*arguments, **more):
+        turn.start()
+        turn.join(0.5)  # what the turn writes now would stand after what is closed
+        return decide(*arguments, **more)
+
+    monkeypatch.setattr(shop.store.labels, "decide", slow)
+    shop.conversations.close(talk.first.conversation, "ann")
+    turn.join()
+    assert not shop.conversations.with_human(talk.first.conversation)
+    assert [reply.kind for reply in replies] == ["smalltalk"]
+
+
+def test_erasing_waits_for_the_turn_that_is_answered(shop, monkeypatch):
+    talk, inspected = Talk(shop, "race2"), shop.assistant._inspect
+    talk.say("hello")
+    erasing = threading.Thread(target=lambda: shop.conversations.forget(talk.first.conversation))
+
+    def slow(text):
+        erasing.start()
+        erasing.join(0.5)
+        return inspected(text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shop.assistant, "_inspect", slow)
+        assert talk.say("How long does delivery take?").text
+    erasing.join()
+    assert not shop.conversations.turns(talk.first.conversation)
+
+
+def test_what_is_rated_while_it_is_erased_leaves_nothing(shop, monkeypatch):
+    talk = Talk(shop, "race3")
+    reply = talk.say("hello")
+    propose = shop.store.labels.propose
+    erasing = threading.Thread(target=lambda: shop.conversations.forget(talk.first.conversation))
+
+    def slow(decisions):
+        erasing.start()
+        erasing.join(0.5)
+        return propose(decisions)
+
+    monkeypatch.setattr(shop.store.labels, "propose", slow)
+    shop.conversations.rate(reply.id, True, "ann")
+    erasing.join()
+    assert reply.id not in {one.subject for one in shop.store.labels.decided("assist_rating")}
+
+
+def test_what_was_erased_hides_nobody_who_waits(shop):
+    talk = Talk(shop, "patient1")
+    talk.say("I want to speak to a human")
+    ghosts = [Decision(task="handover", subject=f"ghost-{n}", text="gone", score=9.0) for n in range(250)]
+    shop.store.labels.propose(ghosts)
+    try:
+        shown = cases(shop.conversations, 3)
+        assert shown
+        assert len(shown) <= 3
+        everybody = [case.conversation for case in cases(shop.conversations, 1_000)]
+        assert talk.first.conversation in everybody
+        assert len(everybody) == len(set(everybody))
+    finally:
+        assert shop.store.labels.remove("handover", [ghost.subject for ghost in ghosts]) == 250
 
 
 @pytest.mark.parametrize(

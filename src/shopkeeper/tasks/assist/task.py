@@ -8,7 +8,6 @@ by a generator, checked sentence by sentence; and once more a look that nobody e
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ from shopkeeper.settings import AssistSettings
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.privacy import nobody
 from shopkeeper.tasks.assist.consent import consent
-from shopkeeper.tasks.assist.conversations import HANDOVER
+from shopkeeper.tasks.assist.conversations import HANDOVER, alone
 from shopkeeper.tasks.assist.limits import LONGEST, Pace, readable
 from shopkeeper.tasks.assist.memory import ASSISTANT, CUSTOMER, SOURCE, Kept, Memory, Transcript
 from shopkeeper.tasks.assist.naming import read_unnamed
@@ -35,7 +34,6 @@ from shopkeeper.trust import grounding
 from shopkeeper.trust.grounding import unsupported
 from shopkeeper.trust.safety import Danger, inspect
 
-_LOCKS: Final = 64
 _WORD: Final = re.compile(r"[A-Za-z\u3400-\u9fff]{2,}")
 _OWN_SOURCES: Final = ("order", "policy", "faq", "product")
 _A_NAME: Final = 6
@@ -67,7 +65,6 @@ class AssistTask:
         self._store, self._counter, self._understanding = store, counter, understanding
         self._phraser, self._settings, self._inspect = phraser, settings, inspected
         self._pace = Pace(settings.rate_per_minute)
-        self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def answer(self, turn: Turn) -> Reply:
         """Answer a turn; raises what `stream` raises."""
@@ -93,7 +90,7 @@ class AssistTask:
             yield refused.text
             yield replace(refused, seconds=time.perf_counter() - began)
             return
-        with self._locks[hash(turn.conversation) % _LOCKS]:
+        with alone(turn.conversation):
             transcript = Transcript(self._store.words, turn.conversation, self._settings.turns)
             transcript.admit(turn)
             situation = self._situation(turn, text, transcript)
@@ -118,7 +115,7 @@ class AssistTask:
 
     def _amend(self, written: Passage, text: str) -> None:
         """Let the transcript say what was said in the end; what was erased meanwhile stays erased."""
-        with self._locks[hash(written.thread) % _LOCKS]:
+        with alone(written.thread):
             kept = self._store.words.get([written.id]).get(written.id)
             if kept is not None:
                 self._store.words.put([replace(kept, text=text)])
