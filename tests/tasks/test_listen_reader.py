@@ -112,6 +112,67 @@ def test_what_posts_say(reader, text, sign, topic, risk):
     assert found.risk == risk
 
 
+def risks_of(texts):
+    reader = Reader(Phrases(()))
+    return {text: reader.read([post(text)])[0].risk for text in texts}
+
+
+@pytest.mark.parametrize(
+    ("risk", "texts"),
+    [
+        ("safety", ["充电器不断冒烟", "不停冒烟，吓死人", "无缘无故爆炸了", "无故着火", "不小心烫伤了手", "这个充电宝特别容易着火", "没用两天着火了", "不到一周起火",
+                    "非常不安全漏电", "会不会爆炸？", "有没有甲醛", "不过会漏电", "不但冒烟还起火", "宝宝用了皮肤过敏", "脸过敏了", "拒绝召回",
+                    "It caught fire", "No wonder it caught fire", "without warning it exploded", "The plug started smoking", "Smoke came out of it",
+                    "I smelled a burning smell", "It burned my hand", "A burnt cable", "They announced a product recall", "It was recalled",
+                    "It didn't last: it exploded"]),
+        ("fraud", ["没想到是假货", "无良商家骗人", "是不是假货？", "难道不是假货吗", "别家是假货", "不过是假货", "不仅是假货", "被套路了", "全是套路", "Nothing but a scam",
+                   "No doubt a scam", "I can't believe this scam", "It is a fake"]),
+        ("legal", ["我要打12315，找工商局", "已经投诉到工商了", "I will sue you", "We are suing", "See you in court", "I am going to sue them"]),
+        ("quality", ["没多久就坏了", "没几天就坏了", "没两天就断了", "It broke", "It is defective", "It doesn't work"]),
+        ("pr", ["这家店被曝光了", "我要去网上曝光", "品牌公开道歉", "引发争议"]),
+    ],
+)  # fmt: skip
+def test_dangers(risk, texts):
+    assert risks_of(texts) == dict.fromkeys(texts, risk)
+
+
+HARMLESS = [
+    "It hasn't broken once.", "The charger didn't catch fire or smoke.", "The charger didn’t catch fire or explode.", "Doesn't smell, doesn't burn, no smoke.",
+    "No smell, no smoke, not a scam", "There is no sign of a rash", "It is not fake", "isnt fake", "It doesn't look fake", "It has never been recalled",
+    "Never caused an allergic reaction", "Smoked salmon is delicious.", "I recall buying one years ago and it is still great.",
+    "Sue from support was very helpful.", "Thanks to Sue", "Great for the tennis court.", "Lovely in court shoes", "The gas burner heats evenly.",
+    "The candle burns evenly", "The fake leather looks real.", "A burnt orange scarf", "A gas regulator", "The rash guard fits", "A smoke alarm",
+    "外套路上穿正好", "从工商银行付款的", "相机曝光准确", "适合过敏体质的宝宝", "客服道歉了，态度很好", "买了一套路由器", "吃着火锅", "爆炸盐很好用",
+    "没有起火", "不是假货", "绝非假货", "没有着火、冒烟或者爆炸", "没有出现过漏电", "没有任何甲醛", "无甲醛", "从未坏了", "不会漏电", "不用担心买到假货",
+    "不容易着火", "不可能是假货", "Nobody was injured", "Nothing broke", "带防漏电和防触电", "没有皮肤过敏", "夜跑路上穿",
+]  # fmt: skip
+
+
+def test_what_is_denied_or_an_ordinary_word_is_no_danger():
+    assert risks_of(HARMLESS) == dict.fromkeys(HARMLESS, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "event"),
+    [
+        ("公司并未违约，资金充足", 0, ""),
+        ("某某没有爆雷", 0, ""),
+        ("没有出货", 0, ""),
+        ("公司否认财务造假传闻", 0, ""),
+        ("The company denies any allegations of fraud", 0, ""),
+        ("Not bearish", 0, ""),
+        ("公司违约", -1, ""),
+        ("某某爆雷了", -1, ""),
+        ("股价大涨", 1, ""),
+        ("某某财务造假", -1, "financial_fraud"),
+        ("没想到公司财务造假", -1, "financial_fraud"),
+    ],
+)
+def test_markets_deny_as_well(text, sign, event):
+    found = Reader(Phrases(()), mode="finance", topics=FINANCE).read([post(text)])[0]
+    assert (np.sign(found.sentiment), found.event) == (sign, event)
+
+
 def test_each_name_has_its_own_feeling_in_one_sentence(reader):
     feelings = {one.name: one.feeling for one in read(reader, "Bosch很好用，Kitchen World态度太差").entities}
     assert feelings["Bosch"] > 0 > feelings["Kitchen World"]

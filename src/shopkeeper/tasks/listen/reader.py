@@ -7,6 +7,7 @@ was learnt (`listen.models`) takes the place of the words where it is live.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -21,10 +22,10 @@ from shopkeeper.retrieval.near_duplicates import NearDuplicates
 from shopkeeper.store.feeds.items import guess_language
 from shopkeeper.tasks.listen.groups import Groups
 from shopkeeper.tasks.listen.models import NOT_US, Judge, marked
-from shopkeeper.tasks.listen.phrases import Phrases
+from shopkeeper.tasks.listen.phrases import Phrases, fold
 from shopkeeper.tasks.listen.reading import Concern, Reading
 from shopkeeper.tasks.listen.vectors import WordVectors, telling
-from shopkeeper.tasks.listen.words import EVENTS, MOODS, RISKS, SHOP, Label, Mode, phrases_of
+from shopkeeper.tasks.listen.words import EVENTS, HARMLESS, MOODS, RISKS, SHOP, Label, Mode, phrases_of
 
 _MOST_CHARACTERS: Final = 4_000
 _SENTENCES: Final = 40
@@ -34,9 +35,15 @@ _SURELY_NOT_US: Final = 0.8
 _COMPANY: Final = frozenset(("company", "org", "organisation", "organization", "公司", "机构"))
 _CLAUSE: Final = re.compile(r"(?<!\d)[,，、](?!\d)")
 _DENIED: Final = re.compile(
-    r"(?:不|没|没有|未|无|并非|不是|不会|别)[^，。,.]{0,3}$|\b(?:no|not|never|n't|isn't|without|nothing)\s+(?:\w+\s+){0,2}$"
+    r"(?:(?:(?<!有)没有|没(?!有)|未)过?|(?<!是)(?<!难道)不是|(?<!会)不会|(?<!能)不能|不(?![是会能])|并非|绝非|(?<!有)无|防止?|杜绝|否认|辟谣)"
+    r"(?:任何|(?:出现|发生|发现|遇到|碰到|买到)过?|存在|参与|涉嫌|涉及|什么|[一半]点|[用必]?担心|怕|那么|这么|容易|易|可能|曾|被|再|有|是|会|能|含|关于|了)*$"
+    r"|(?<![a-z])(?:no|not|never|nobody|nothing|without|cannot|den(?:y|ies|ied|ying)|(?:is|are|was|were|do|does|did|has|have|had|wo|ca|could|would|should)n['’]?t)\s+"
+    r"(?:(?:a|an|any|the|one|is|was|were|ever|even|been|be|being|really|actually|at|all|once|yet|catch|get|got|come|cause|caused|have|had|see|seen|look|feel|smell|like"
+    r"|signs?|risk|reports?|allegations?|claims?|rumou?rs|of)\s+){0,4}$"
 )
-_BEFORE: Final = 24
+_AS_WELL: Final = re.compile(r"[a-z]*\s*(?:、|和|或者?|以及|及|,?\s*n?or\s+(?:an?\s+|any\s+)?)\s*")
+"""What joins a phrase to one before it, whose denial goes for both."""
+_BEFORE: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,8 @@ class Reader:
 
     def __post_init__(self) -> None:
         """Put the words of all labels into dictionaries."""
-        self._about, self._risks, self._events, self._moods = map(phrases_of, (self.topics, RISKS, EVENTS, MOODS))
+        told = (self.topics, (*RISKS, HARMLESS), EVENTS, MOODS)
+        self._about, self._risks, self._events, self._moods = map(phrases_of, told)
         if self.vectors is not None:
             self._centres = np.stack([self.vectors.centre(label.words) for label in self.topics])
 
@@ -140,7 +148,7 @@ class Reader:
 
     def _feel(self, sentence: str) -> float:
         if self.mode == "finance":
-            moods = self._moods.keys(sentence)
+            moods = _said(self._moods, sentence)
             if mood := float(np.sign(moods.get("good", 0) - moods.get("bad", 0))):
                 return mood
         return plain_feeling(sentence)
@@ -260,11 +268,14 @@ def _most(counts: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda key: -counts[key])[:_TOPICS])
 
 
-def _said(phrases: Phrases, text: str) -> set[str]:
-    """Keys of phrases that are said and not denied."""
-    return {
-        key
-        for found in phrases.find(text)
-        if not _DENIED.search(text[max(0, found.start - _BEFORE) : found.start].lower())
-        for key in found.keys
-    }
+def _said(phrases: Phrases, text: str) -> Counter[str]:
+    """How often each key's phrases are said and not denied; the empty key says nothing."""
+    low, said = fold(text), Counter[str]()
+    denied, last = False, 0
+    for found in phrases.find(text):
+        joined = denied and _AS_WELL.fullmatch(low, last, found.start)
+        denied = bool(joined or _DENIED.search(low[max(0, found.start - _BEFORE) : found.start]))
+        last = found.end
+        if not denied:
+            said.update(key for key in found.keys if key)
+    return said

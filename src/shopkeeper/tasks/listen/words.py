@@ -61,16 +61,27 @@ FINANCE: Final = (
 """What markets write about."""
 
 RISKS: Final = (
-    _label("safety", "safety", "安全", "caught fire|on fire|explode|exploded|burn|electric shock|injury|injured|allergic|rash|poison|poisoning|choking|unsafe|recall|smoke|起火|着火|冒烟|爆炸|漏电|触电|烫伤|过敏|红肿|中毒|拉肚子|受伤|流血|召回|有毒|甲醛|安全隐患|异物|虫子"),
+    _label("safety", "safety", "安全", "caught fire|catch fire|catches fire|catching fire|on fire|explode|exploding|burned|burnt|burning smell|burn mark|burn my|burns my|burn your|burns your|burn down|electric shock|injury|injured|allergic|rash|poison|poisoning|choking|unsafe|product recall|safety recall|recall notice|recalled|smoking|smoke came|smoke coming|smoke from|smoke pour|smoke everywhere|started to smoke|began to smoke|starts to smoke|smell of smoke|full of smoke|there was smoke|black smoke|起火|着火|冒烟|爆炸|漏电|触电|烫伤|皮肤过敏|过敏|红肿|中毒|拉肚子|受伤|流血|召回|有毒|甲醛|安全隐患|异物|虫子"),
     _label("fraud", "fraud", "欺诈", "scam|fraud|fake|counterfeit|cheated|phishing|ripped off|ponzi|骗子|诈骗|欺诈|骗人|受骗|假货|虚假|传销|非法集资|跑路|卷款|山寨|套路|刷单|财务造假"),
-    _label("legal", "legal", "法律", "lawsuit|sue|lawyer|court|illegal|consumer protection|class action|regulator|privacy breach|data leak|起诉|律师|法院|违法|消协|工商|维权|立案|处罚|侵权|泄露|12315|监管|举报|信批违规"),
+    _label("legal", "legal", "法律", "lawsuit|sue you|sue them|going to sue|want to sue|gonna sue|i will sue|i'll sue|we will sue|sued|suing|lawyer|in court|to court|court case|court order|small claims|illegal|consumer protection|class action|regulator|privacy breach|data leak|起诉|律师|法院|违法|消协|工商局|工商总局|工商所|工商部门|工商投诉|工商举报|工商热线|投诉到工商|告到工商|维权|立案|处罚|侵权|泄露|12315|监管|举报|信批违规"),
     _label("delivery", "delivery", "物流", "never arrived|still waiting|lost parcel|lost package|late delivery|not delivered|wrong address|没收到|不发货|迟迟|丢件|超时|延误|送错|一直没到"),
-    _label("quality", "quality", "质量", "broke|broken|defect|fell apart|faulty|stopped working|does not work|doesn't work|质量差|质量太差|坏了|断了|开裂|不能用|次品|残次|变质|发霉|烂了|掉色"),
+    _label("quality", "quality", "质量", "broke|broken|defect|defective|fell apart|faulty|stopped working|does not work|doesn't work|质量差|质量太差|坏了|断了|开裂|不能用|次品|残次|变质|发霉|烂了|掉色"),
     _label("price", "price", "价格", "overpriced|price gouging|rip-off|charged twice|hidden fee|price went up|太贵|乱收费|先涨后降|差价|多收|坑钱|杀熟|降价太快"),
     _label("service", "service", "服务", "rude|no reply|ignored|hung up|refuse to refund|refused a refund|态度差|态度恶劣|爱答不理|不理人|推脱|敷衍|拒绝退款|不给退|客服不"),
-    _label("pr", "public image", "舆情", "boycott|racist|sexist|outrage|shame on|unacceptable|going viral|scandal|抵制|曝光|丑闻|歧视|道歉|辱华|热搜|翻车|引发争议|差评如潮"),
+    _label("pr", "public image", "舆情", "boycott|racist|sexist|outrage|shame on|unacceptable|going viral|scandal|抵制|被曝光|遭曝光|媒体曝光|网上曝光|要曝光|去曝光|曝光你|曝光他|曝光这|曝光无良|曝光黑心|曝光商家|丑闻|歧视|公开道歉|拒不道歉|要求道歉|必须道歉|道歉声明|致歉声明|辱华|热搜|翻车|引发争议|差评如潮"),
 )  # fmt: skip
 """Classes of danger, the gravest first: of several that a post gives away the first one counts."""
+
+HARMLESS: Final = _label(
+    "", "harmless", "无害",
+    "fake leather|fake fur|fake suede|fake silk|fake wood|fake plant|fake flower|fake grass|fake tree|fake tan|fake lashes|fake eyelash|fake nail|fake pearl|"
+    "burnt orange|burnt sienna|burnt umber|burnt sugar|burnt caramel|calories burned|burned calories|burned evenly|burned cleanly|burned for|"
+    "smoking hot|non-smoking|non smoking|no smoking|smoking jacket|smoking chips|smoking area|rash guard|rash vest|rasher|explode with|exploded view|"
+    "in court shoe|gas regulator|voltage regulator|pressure regulator|window regulator|"
+    "外套|手套路|一套路由|跑路上|跑路线|夜跑路|晨跑路|过敏体质|过敏人群|过敏肌|过敏性|过敏原|过敏源|抗过敏|低过敏|着火锅|起火锅|着火腿|起火腿|着火车|着火龙果|"
+    "爆炸盐|爆炸头|爆炸好|爆炸糖|漏电保护|漏电开关|烫伤膏|除甲醛|去甲醛|吸甲醛|零甲醛|0甲醛|甲醛检测|甲醛未检出|防虫子|驱虫子|杀虫子",
+)  # fmt: skip
+"""Ordinary words that hold a word of danger, for the empty key: the longest counts, and none begins within another."""
 
 EVENTS: Final = (
     _label("financial_fraud", "false accounts", "财务造假", "accounting fraud|inflated revenue|财务造假|虚增|造假|虚假记载"),
