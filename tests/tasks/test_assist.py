@@ -225,6 +225,30 @@ def test_a_human_takes_over_answers_and_gives_back(shop):
         shop.conversations.take("nowhere", "ann")
 
 
+@pytest.mark.parametrize("text", ["I want to kill myself", "撑不下去了，想一了百了"])
+def test_help_comes_before_waiting_and_the_case_goes_to_the_top(shop, text):
+    def case():
+        (found,) = [c for c in shop.conversations.waiting() if c.subject == talk.first.conversation]
+        return found
+
+    talk = Talk(shop, "crisis1")
+    assert talk.say("I want to speak to a human").kind == "handover"
+    before = case()
+    reply = talk.say(text)
+    assert reply.kind == "handover"
+    assert "crisis line" in reply.text or "心理援助" in reply.text
+    after = case()
+    assert after.score >= 1 > before.score
+    assert text in after.text
+    assert shop.conversations.with_human(talk.first.conversation)
+    assert talk.say("hello").kind == "waiting"
+    shop.conversations.take(talk.first.conversation, "ann")
+    assert "crisis line" in talk.say("I want to die").text
+    assert shop.conversations.memory(talk.first.conversation).desk == "taken"
+    shop.conversations.close(talk.first.conversation, "ann")
+    assert talk.say("hello").kind == "smalltalk"
+
+
 def test_ratings_and_corrections_become_labels(shop):
     talk = Talk(shop, "rate1")
     reply = talk.say("How long does delivery take?")

@@ -12,26 +12,28 @@ from functools import cache
 from typing import Final
 
 _YES: Final = (
-    r"(?:(?:oh |well |um )?(?:yes|yeah|yep|yup|ya|sure|ok|okay|correct|right|exactly|absolutely|definitely|certainly|of course|agreed"
+    r"(?:(?:oh |well |um )?(?:yes|yeah|yep|yup|ya|y|sure|ok|okay|correct|right|exactly|absolutely|definitely|certainly|of course|agreed"
     r"|confirm|confirmed|i confirm|i agree|please do|do it|go ahead|go for it|proceed|sounds good|that's right|that is right"
     r"|that's correct|that is correct|fine|perfect|alright|all right|please|thanks|thank you|do that|do so|i do|i am sure|i'm sure|it is))"
 )
 _NO: Final = (
-    r"(?:no|nope|nah|never mind|nevermind|don't|do not|please don't|stop|rather not|not now|forget it|leave it|leave it as it is"
-    r"|keep it|keep the order|i'd rather keep it|i'll keep it|i want to keep it|i changed my mind|i've changed my mind|on second thought"
-    r"|thanks|thank you|please|do it|do that|it's fine|that's wrong|wait)"
+    r"(?:no|n|nope|nah|never mind|nevermind|don't|do not|please don't|stop|rather not|not now|forget it|leave it|leave it as it is"
+    r"|keep it|keep it as it is|keep (?:the|my|this|that) order|(?:i'd rather|i'll|i want to|i would like to|i'd like to) keep (?:it|(?:the|my|this|that) order)"
+    r"|i changed my mind|i've changed my mind|on second thought|it's fine|that's wrong|wait)"
 )
-_YES_ZH: Final = r"(?:嗯+|恩+|哦|是的?|对的?|好的?|行|可以的?|确认|确定|没错|没问题|同意|要的?|ok|okay|yes|就这样|就这么办|请|帮我|麻烦(?:您|你)?了?|谢谢|吧|呀|啊|哦|了)"
+_BESIDE_NO: Final = r"(?:thanks|thank you|please|do it|do that)"
+"""Said along with a no, and none alone."""
+_YES_ZH: Final = r"(?:嗯+[呢呐]?|恩+|哦|是的?|对的?|好[的滴嘞哒呀勒咧]?|我(?=确认|确定|同意|要|没问题)|(?:就)?办理?(?:一下)?|行|可以的?|确认|确定|没错|没问题|同意|要的?|ok|okay|yes|就这样|就这么办|请|帮我|麻烦(?:您|你)?了?|谢谢|吧|呀|啊|哦|了)"
 _NO_ZH: Final = r"(?:不是?的?|不要|不用|不必|不行|不可以|不同意|否|别|先别|算了|先不|等一下|等等|还是|我?再想想|先这样|保留|留着|改主意了|no|谢谢|吧|了|的|好|啊)"
 _STARTS_NO_ZH: Final = re.compile(r"(?:还是|好吧?)?(?:不|否|别|先别|先不|算了|等一下|等等|我?再想想|no|我?改主意)")
 _VERBS: Final = {
-    "cancel": (r"(?:and )?(?:please )?cancel(?: it| the order| that order| my order)?", r"取消(?:它|订单|这单|掉)?"),
+    "cancel": (r"cancel(?: it| the order| that order| my order)?", r"取消(?:它|订单|这单|掉)?"),
     "return": (
-        r"(?:and )?(?:please )?(?:return it|return them|return the order|send it back|register (?:it|the return))",
+        r"(?:return it|return them|return (?:the|my|that) order|send it back|register (?:it|the return))",
         r"(?:申请|登记|办理)?退(?:货|了|掉)?|申请|登记",
     ),
     "address": (
-        r"(?:and )?(?:please )?(?:change (?:it|the address)|send it there|ship it there|update (?:it|the address))",
+        r"(?:change (?:it|the address)|send it there|ship it there|update (?:it|the address))",
         r"(?:修?改|改寄|更新|换)(?:地址|过去|到那里)?",
     ),
 }
@@ -67,11 +69,13 @@ def consent(text: str, tool: str) -> bool | None:
 
 @cache
 def _patterns(tool: str) -> tuple[re.Pattern[str], ...]:
-    verb, verb_zh = _VERBS[tool]
-    negated = rf"(?:(?:don't|do not|please don't) (?:{verb}))"
+    core, verb_zh = _VERBS[tool]
+    verb = rf"(?:and )?(?:please )?(?:(?:i (?:do )?(?:want|would like|wish)|i'd like) to )?{core}"
+    verb_zh = rf"(?:{verb_zh})(?:一下)?"
+    refused = rf"(?:{_NO}|(?:don't|do not|please don't|i (?:don't|do not) want to) (?:{core}))"
     return (
         re.compile(rf"(?:{_YES}|{verb})(?: (?:{_YES}|{verb}))*"),
-        re.compile(rf"(?:{_NO}|{negated})(?: (?:{_NO}|{negated}))*"),
+        re.compile(rf"(?:{_BESIDE_NO} )*{refused}(?: (?:{refused}|{_BESIDE_NO}))*"),
         re.compile(rf"(?:{_YES_ZH}|{verb_zh})+"),
         re.compile(rf"(?:{_NO_ZH}|{verb_zh})+"),
     )

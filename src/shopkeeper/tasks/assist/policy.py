@@ -8,24 +8,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shopkeeper.tasks.assist.acts import TOOLS, act, carry_out, drop, stale
 from shopkeeper.tasks.assist.answers import answer
 from shopkeeper.tasks.assist.compare import compare, named_in
-from shopkeeper.tasks.assist.desk import ask_back, calm, hand_over, product_without_advice, say
+from shopkeeper.tasks.assist.desk import ask_back, calm, hand_over, product_without_advice, say, summary
 from shopkeeper.tasks.assist.facts import page, product
 from shopkeeper.tasks.assist.orders import ordinal, status
-from shopkeeper.tasks.assist.situation import HOLDS, Counter, Draft, Move, Situation
+from shopkeeper.tasks.assist.situation import HOLDS, Counter, Draft, Move, Situation, draft
 from shopkeeper.tasks.assist.wishes import recommend, refines, sells, sells_at
 
 UPSET: Final = -0.5
 """Sentiment at and below which a turn is an angry one."""
-_OTHERS: Final = re.compile(
-    r"\b(?:other|another|someone else'?s?|somebody else'?s?|different) (?:customers?|persons?|people|users?|buyers?|clients?)\b|\b(?:my (?:neighbou?r|ex|boss|colleague|friend|wife|husband|girlfriend|boyfriend)'?s?|customer [a-z0-9-]*\d[a-z0-9-]*'?s?) "
-    r"(?:order|orders|address|phone|email|e-mail|data|purchases?|account)\b|\b(?:the |which |what )?(?:customer|buyer|client)s? (?:at|who|from|named|called|living|no\.?|number|id)?\s?[a-z]*-?\d|(?:顾客|客户|用户)[a-z]*-?\d+|住.{2,20}的?(?:那位|那个)?(?:顾客|客户|人)|(?:别人|其他人|其他顾客|其他客户|其他用户|另一个?(?:顾客|客户|用户)|某个?(?:顾客|客户|用户)|我(?:邻居|前任|前女友|前男友|同事|朋友|老板|老婆|老公))的?.{0,6}(?:订单|地址|电话|手机号|资料|信息|邮箱|账号|买了)"
+_ANOTHER: Final = r"(?:another|other|different|someone else|somebody else) (?:customer|person|user|buyer|client)s?|(?:other|different) people|someone else|somebody else"
+_NEAR: Final = r"my (?:neighbou?r|ex|boss|colleague|friend|wife|husband|girlfriend|boyfriend)"
+_HELD: Final = r"(?:orders?|e-?mails?|data|details|purchases?|accounts?|(?:phone|mobile|telephone) ?(?:numbers?)?|numbers?|passwords?|cards?|names?|history)"
+_THEIRS_EN: Final = (
+    rf"\b(?:{_ANOTHER})(?:'s|s'|')? (?:\w+ ){{0,2}}?(?:{_HELD}|address(?:es)?)\b(?! (?:reviews?|say|think))"
+    rf"|\b(?:{_HELD}|address(?:es)?) (?:of|from|for|about) (?:the |an |any |all |all the |some )?(?:{_ANOTHER}|{_NEAR})\b"
+    rf"|\b(?:what|which) [^.?!]{{0,24}}?\b(?:{_ANOTHER}|{_NEAR}) (?:\w+ )?(?:order|buy|bought|purchase|get|place)(?:e?d)?\b(?! (?:with|together|along|alongside|instead|most|usually|too)\b)"
+    r"|\b(?:tell|show|give|list)\b[^.?!]{0,12}\b(?:other|another) (?:customer|user|buyer|client)s?\b(?!(?:'s|s'|')? ?(?:say|think|review|opinion|rat|photo|experience|feedback|comment|like|recommend|buy|bought|use|thought|said))"
+    r"|\bmy (?:neighbou?r|ex|boss|colleague|friend|wife|husband|girlfriend|boyfriend)(?:'s|s'|s|')? (?:orders?|email|e-mail|data|purchases?|account|(?:phone|mobile) number)\b"
+    rf"|(?<!\bto )(?<!\bat )(?<!\buse )(?<!\bwith )\b{_NEAR}(?:'s|s'|s|')? address\b"
+    r"|\b(?:customer|buyer|client|user)(?:'s)? (?:(?:no\.?|number|id) ?)?#?(?:[a-z]{1,3}-?)?\d[a-z0-9-]*(?![a-z0-9/%.]| ?(?:%|percent|off|stars?|ratings?|years?|discounts?|coupons?|reviews?|euros?|dollars?|hours?|days?)\b)"
+    r"|\b(?:customer|buyer|client)s? (?:at|who|from|named|called|living|who lives|living at|who lives at|living in) (?:[a-z]+ )?\d"
 )
+_PERSON_ZH: Final = r"(?:别人|其[他它]人|(?:其[他它]|别的|另外?一?[个位]|某[个位]?)(?:顾客|客户|用户|买家|人)|我(?:的)?(?:邻居|前任|前女友|前男友|女朋友|男朋友|同事|朋友|老板|老婆|老公))"
+_THEIRS_ZH: Final = (
+    rf"(?<!送到|寄到|发到|送去|寄去|寄往|寄给|送给|改成|换成|改到|换到|改为)(?<![填用]){_PERSON_ZH}的?[^,，。?？!！评]{{0,6}}?(?:订单|地址|电话|手机号|资料|信息|邮箱|账号|密码)"
+    rf"|{_PERSON_ZH}[^,，。?？!！]{{0,6}}?(?:买|订|下单)[了过的]?(?:东西|商品)?(?:是|都?有)?(?:些)?(?:什么|啥|哪)"
+    r"|(?:顾客|客户|用户)(?:编号|号|id)?[:：]?[a-z]{0,3}-?\d+(?![\d折人位名个%万千元块岁年天星分多评减条送])"
+    r"|(?<!我)(?<!我们)住[^,，。?？!！]{2,20}?(?:的|那位|那个)+(?:顾客|客户|买家|(?:人|先生|女士)的?[^,，。?？!！]{0,4}(?:买|订|下单|电话|手机|地址|叫什么))"
+)
+_OTHERS: Final = re.compile(f"{_THEIRS_EN}|{_THEIRS_ZH}")
+"""Asks for what another customer bought or is: not what buyers say, and not a gift that goes to a friend's address."""
 
 _GOODS_INTENTS: Final = ("product_question", "price", "stock", "review_question")
 _HINT: Final = 0.15
@@ -193,9 +211,21 @@ def _always(_situation: Situation, _counter: Counter) -> bool:
     return True
 
 
+def in_crisis(situation: Situation, counter: Counter) -> Draft:
+    """Say where there is help, and hand over; a human who is called already finds the case they were called for raised."""
+    memory = situation.memory
+    if not memory.desk:
+        handed = hand_over("crisis", "help")(situation, counter)
+        assert handed is not None
+        return handed
+    speech = situation.speech().say("help").say("waiting")
+    found = draft(situation, "handover", speech, desk=memory.desk, cases=max(memory.cases, 1))
+    return replace(found, summary=summary(situation, counter, "crisis"), case="crisis")
+
+
 POLICY: Final[tuple[Row, ...]] = (
+    Row("somebody may harm themselves", danger("self_harm"), in_crisis),
     Row("a human has the conversation", lambda s, _: bool(s.memory.desk), say("waiting", "waiting")),
-    Row("somebody may harm themselves", danger("self_harm"), hand_over("crisis", "help")),
     Row("orders are given to the assistant", danger("injection"), say("injection", "refuse")),
     Row("others are asked about", _others_data, say("others", "refuse")),
     Row("angry again", _upset_again, hand_over("upset", "upset")),
@@ -247,7 +277,7 @@ def decide(situation: Situation, counter: Counter) -> tuple[Row, Draft]:
     """The row of the policy that decides, and its reply."""
     for row in POLICY:
         if row.holds(situation, counter):
-            draft = row.move(situation, counter)
-            if draft is not None:
-                return row, draft
+            found = row.move(situation, counter)
+            if found is not None:
+                return row, found
     raise AssertionError("the last row always answers")
