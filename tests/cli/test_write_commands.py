@@ -32,6 +32,10 @@ def test_copy_is_written_decided_and_reported(shop):
     code, _, err = shop("write", "approve", second, "--text", "The best can, only $1")
     assert code == 1
     assert "superlative" in err
+    for nothing in ("", " "):
+        code, _, err = shop("write", "approve", second, "--text", nothing)
+        assert code == 1
+        assert "There are no words" in err
     assert json.loads(shop("write", "unapprove", first, "--json")[1])[0]["label"] == "unpublished"
     assert json.loads(shop("write", "report", "--json")[1]) == []
 

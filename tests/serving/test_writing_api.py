@@ -1,6 +1,7 @@
 """/v1/write and /v1/copy: written, decided, shown, compared, and who may do what; the desk's page and the command."""
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -134,3 +135,15 @@ def test_bad_calls_are_refused_with_a_cure(callers, caller, method, path, sent, 
     answer = callers[caller].request(method, path, json=sent)
     assert answer.status_code in status
     assert re.search("detail|title|what", answer.text)
+
+
+def test_copy_about_reviews_is_looked_at_every_minute_though_no_item_changed(shop, monkeypatch):
+    looked: list[bool] = []
+    monkeypatch.setattr(shop.pen.desk, "refresh", lambda: looked.append(True))
+    monkeypatch.setattr(shop, "_copy_read", time.monotonic())
+    shop.refresh()
+    assert not looked
+    monkeypatch.setattr(shop, "_copy_read", time.monotonic() - 60)
+    shop.refresh()
+    shop.refresh()
+    assert len(looked) == 1

@@ -9,11 +9,13 @@ from penshop import PenShop
 
 from shopkeeper.errors import InputError, NotFoundError
 from shopkeeper.ranking.customers.segments import CustomerSegment
-from shopkeeper.records import Item
+from shopkeeper.records import Item, Passage, PassageKind
 from shopkeeper.store.labels import item_key
 from shopkeeper.tasks.write.briefs import KINDS, TONES, Brief, Copy, read_subject
 from shopkeeper.tasks.write.check import objections
+from shopkeeper.tasks.write.facts import facts_of
 from shopkeeper.tasks.write.length import characters, fitting, plain, shortened
+from shopkeeper.tasks.write.templates import drafts
 from shopkeeper.tasks.write.words import ShopWords, ease, likeness
 
 
@@ -57,7 +59,15 @@ def test_leads_differ_and_say_what_they_lead_with(shop):
     assert by_lead["brand"].startswith("Greenleaf")
     assert "$24.99" in by_lead["price"].split("\n")[0]
     assert "4 of 5 buyers praise the quality" in by_lead["praise"]
-    assert by_lead["season"].startswith("Autumn") or by_lead["season"].startswith("autumn")
+    assert by_lead["season"].startswith("Autumn: ")
+
+
+@pytest.mark.parametrize("kind", ["title", "ad", "seo", "push", "email"])
+def test_a_season_in_front_has_a_capital(shop, kind):
+    facts = shop.task.facts(shop.items["rake"])
+    texts = [draft.text for draft in drafts(facts, Brief(kind=kind)) if draft.lead == "season"]
+    assert texts
+    assert all(text.startswith("Autumn: Steel rake with handle") for text in texts)
 
 
 def test_reviews_are_counted_and_quoted_without_personal_data(shop):
@@ -72,13 +82,90 @@ def test_reviews_are_counted_and_quoted_without_personal_data(shop):
     assert "2人称赞质量" in zh
 
 
-def test_the_language_asked_for_is_spoken_with_the_items_own_names(shop):
-    for copy in written(shop, "push", language="zh").copies:
-        assert "Steel rake" in copy.text
-        assert "：" in copy.text or "，" in copy.text or "。" in copy.text
-    english = written(shop, "description", "knife", language="en")
-    assert english.copies
-    assert all("刀身" not in copy.text for copy in english.copies)
+@pytest.mark.parametrize(("item", "language"), [("rake", "zh"), ("knife", "en")])
+def test_no_candidate_is_offered_in_a_language_that_the_item_has_no_words_in(shop, item, language):
+    for tone in TONES:
+        for kind in ("title", "description", "ad", "push", "email"):
+            found = written(shop, kind, item, language=language, tone=tone)
+            assert not found.copies
+            assert found.note["en"] == "The item's own words are in another language."
+            assert all("language" in {why.kind for why in copy.objections} for copy in found.refused)
+    assert "1 buyer complains about the delivery" in written(shop, "reviews", "knife", language="en").copies[0].text
+
+
+@pytest.mark.parametrize(
+    ("item", "language", "text", "fine"),
+    [
+        ("knife", "en", "Take a closer look at the 不锈钢厨师刀 20 cm.", False),
+        ("knife", "en", "A chef's knife by 灶台, 20 cm.", True),
+        ("rake", "en", "A 钢 rake.", False),
+        ("rake", "zh", "Steel rake with handle，马上看。", False),
+        ("rake", "zh", "Greenleaf的钢耙。", True),
+        ("bare", "zh", "来看看Hose。", False),
+        ("phone", "zh", "Acme Tools Redmi 13 5G手机，马上看。", True),
+        ("phone", "zh", "Smart Phone Redmi，马上看。", True),
+    ],
+)
+def test_names_and_codes_may_be_in_the_other_script_and_words_may_not(shop, item, language, text, fine):
+    phone = Item(id="phone", title="Acme Tools Redmi 13 5G Smart Phone 手机", brand="Acme Tools", language="zh")
+    facts = shop.task.facts(shop.items.get(item, phone), language)
+    found = objections(Copy(item=item, kind="description", language=language, text=text, tone="warm"), facts,
+                       shop.task.shop, (600,))  # fmt: skip
+    assert ("language" not in {one.kind for one in found}) is fine
+
+
+def test_signs_that_stand_for_letters_are_spelled_out():
+    assert plain("10㎡ 5㎏ 20㎝ 3㎜ 230℃ 50℉ 2㎥ 500㎖ №5") == "10m² 5kg 20cm 3mm 230°C 50°F 2m³ 500ml No. 5"
+    assert plain("⌀ 20 cm ☆★ ▲ \U0001f238 \U0001f197 Acme® 5°") == "⌀ 20 cm Acme® 5°"
+
+
+def test_a_temperature_keeps_its_unit_and_holds(shop):
+    item = Item(id="pot", title="养生壶 1.5L 耐高温230℃", price=159.0, currency="CNY", language="zh",
+                attributes={"面积": "10㎡"})  # fmt: skip
+    shop.items["pot"] = item
+    try:
+        texts = [copy.text for copy in written(shop, "title", "pot", candidates=8).copies]
+        assert any("230°C" in text and "159元" in text for text in texts)
+        assert not any("230 " in text or text.endswith("230") for text in texts)
+        for text in ("耐高温230°C。", "耐高温230℃。", "面积10m²。", "面积10㎡。"):
+            assert shop.task.check(Copy(item="pot", kind="description", language="zh", text=text), item) == ()
+        (found,) = shop.task.check(Copy(item="pot", kind="description", language="zh", text="耐高温250°C。"), item)
+        assert found.kind == "number"
+    finally:
+        del shop.items["pot"]
+
+
+def test_sentences_are_not_cut_behind_a_short_word(shop):
+    item = Item(id="bag", title="Bag", language="en", description="Holds approx. 5 kg of gear. Fits e.g. Nikon cameras. "
+                "Comes incl. 2 straps. Load max. 8 kg. See plan No. 4. It zips.")  # fmt: skip
+    assert shop.task.facts(item).sentences == (
+        "Holds approx. 5 kg of gear.", "Fits e.g. Nikon cameras.", "Comes incl. 2 straps.", "Load max. 8 kg.",
+        "See plan No. 4.", "It zips.",
+    )  # fmt: skip
+
+
+def test_a_sentence_without_feeling_is_quoted_for_neither_side(shop):
+    said = [
+        ("Delivery was slow and late. It came in a box.", None, "en"),
+        ("Slow courier.", None, "en"),
+        ("快递送到了。快递太慢了，很差。", None, "zh"),
+    ]
+    reviews = [Passage(id=f"n{n}", kind=PassageKind.REVIEW, item="bare", text=text, rating=rating, language=language)
+               for n, (text, rating, language) in enumerate(said)]  # fmt: skip
+    for language in ("en", "zh"):
+        facts = facts_of(shop.items["bare"], reviews, shop.task.shop, language)
+        (delivery,) = (one for one in facts.said if one.aspect == "delivery")
+        assert (delivery.praise, delivery.complaint) == (0, 3)
+        assert delivery.complained
+        assert "It came in a box" not in delivery.complained
+        assert "快递送到了" not in delivery.complained
+
+
+def test_a_chinese_comma_is_no_mark_of_thousands(shop):
+    item = Item(id="mi", title="小米手机 14", price=999.0, currency="CNY", language="zh")
+    for text, fine in (("小米手机 14，999元，马上看。", True), ("小米手机 14,999元，马上看。", False)):
+        copy = Copy(item="mi", kind="push", language="zh", text=text, tone="brisk")
+        assert (shop.task.check(copy, item) == ()) is fine
 
 
 def test_a_limit_is_kept_without_cutting_words(shop):

@@ -122,6 +122,86 @@ def test_copies_about_reviews_go_when_reviews_change(shop):
     assert [one.subject for one in desk.refresh()] == [copy.subject]
 
 
+def turned(shop):
+    """The reviews of the rake, each put anew as a complaint: as many, of the same days."""
+    old = [one for one in shop.store.words.of_item("rake") if one.kind is PassageKind.REVIEW]
+    shop.store.words.put([dataclasses.replace(one, text="Poor quality.", rating=1.0) for one in old])
+
+
+def test_a_count_of_praise_is_taken_from_pages_once_reviews_have_turned(shop, monkeypatch):
+    praise = next(copy for copy in proposed(shop, candidates=8) if "4 of 5 buyers praise the quality" in copy.text)
+    desk, now = shop.task.desk, [1_000.0]
+    monkeypatch.setattr("shopkeeper.tasks.write.desk.time.monotonic", lambda: now[0])
+    desk.approve(praise.subject)
+    assert len(desk.published("rake", "description", "en")) == 1
+    turned(shop)
+    now[0] += 10
+    assert desk.published("rake", "description", "en") == ()
+    assert [one.subject for one in desk.withdrawn()] == [praise.subject]
+
+
+def test_pages_ask_for_reviews_seldom_and_only_for_copy_that_speaks_of_them(shop, monkeypatch):
+    copies = {copy.lead: copy for copy in proposed(shop, candidates=8)}
+    desk, asked, now = shop.task.desk, [], [1_000.0]
+    real = desk._reviews
+    monkeypatch.setattr(desk, "_reviews", lambda item: asked.append(item) or real(item))
+    monkeypatch.setattr("shopkeeper.tasks.write.desk.time.monotonic", lambda: now[0])
+    desk.approve(copies["brand"].subject)
+    for _ in range(20):
+        desk.published("rake", "description", "en")
+    assert asked == []
+    desk.approve(copies["praise"].subject)
+    for _ in range(20):
+        assert len(desk.published("rake", "description", "en")) == 2
+    assert asked == ["rake"]
+    now[0] += 6
+    desk.published("rake", "description", "en")
+    assert asked == ["rake", "rake"]
+    assert desk.refresh() == ()
+    turned(shop)
+    assert [one.subject for one in desk.refresh()] == [copies["praise"].subject]
+
+
+@pytest.mark.parametrize("nothing", ["", "  \n ", "\t"])
+def test_no_words_are_no_approval(shop, nothing):
+    first, *_ = proposed(shop)
+    with pytest.raises(InputError, match="There are no words") as told:
+        shop.task.desk.edit(first.subject, nothing)
+    assert told.value.where == first.subject
+    assert told.value.cure
+    assert shop.task.desk.published("rake", "description", "en") == ()
+    assert first.subject in {one.subject for one in shop.task.desk.queue()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "why"),
+    [
+        ("title", "<b>Steel rake</b> " + "with handle " * 40 + "☆!!", "markup"),
+        ("title", "Steel rake with handle " * 10, "too long"),
+        ("title", "Steel rake\u200b with handle", "cannot be printed"),
+        ("title", "Steel rake ☆", "markup"),
+        ("title", "Steel rake\nwith handle", "2 lines"),
+        ("ad", "Steel rake", "1 lines"),
+        ("bullets", "\n".join(["Steel rake"] * 6), "6 lines"),
+    ],
+)
+def test_an_edit_is_held_to_the_form_of_its_kind(shop, kind, text, why):
+    first, *_ = proposed(shop, kind)
+    with pytest.raises(InputError, match=why) as told:
+        shop.task.desk.edit(first.subject, text)
+    assert "without markup" in told.value.cure
+    assert shop.task.desk.published("rake", kind, "en") == ()
+    assert first.subject in {one.subject for one in shop.task.desk.queue(100)}
+
+
+def test_an_edit_may_be_as_long_as_the_words_before(shop):
+    long = "A steel rake with handle. " * 27
+    copy = Copy(item="rake", kind="description", language="en", text=long.strip())
+    desk = shop.task.desk
+    desk.propose([copy])
+    assert desk.edit(copy.subject, long.strip().replace("A steel", "Steel", 1)).label == "publish"
+
+
 def test_what_is_sold_out_or_hidden_is_not_pushed(shop):
     copy = proposed(shop, "push")[0]
     shop.task.desk.approve(copy.subject)

@@ -121,4 +121,6 @@ def test_answers_are_tidied():
     assert tidied('```\nHeadline: "Steel rake"\n- Line: For leaves\n```', "ad") == "Steel rake\nFor leaves"
     assert tidied("标题：“钢耙”", "title") == "钢耙"
     assert tidied("one\n\ntwo", "description") == "one two"
-    assert tidied("1. one\n2) two", "bullets") == "one\ntwo"
+    assert tidied("1. one\n2) two\n3.three\n4、四", "bullets") == "one\ntwo\nthree\n四"
+    assert tidied("1.7 litre kettle in steel", "title") == "1.7 litre kettle in steel"
+    assert tidied("-20 °C in an hour", "title") == "-20 °C in an hour"

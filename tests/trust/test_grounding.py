@@ -141,6 +141,15 @@ def test_places_are_those_of_the_original():
     assert (claim.kind, text[claim.start : claim.end]) == ("price", "５２元")
 
 
+def test_a_chinese_comma_parts_two_figures():
+    text = "手机 14，999元"
+    assert unsupported(text, ["手机 14", "999元"]) == ()
+    (claim,) = unsupported(text, ["手机 14", "998元"])
+    assert (claim.kind, claim.text, text[claim.start : claim.end]) == ("price", "999元", "999元")
+    assert [claim.text for claim in unsupported("只要14,999元", ["999元"])] == ["14,999元"]
+    assert unsupported("只要14,999元", ["14999元"]) == ()
+
+
 SENTENCES = [part for text in POLICY + DESK for part in re.split(r"(?<=[.;])\s+|(?<=[。；])", text) if part]
 
 

@@ -77,6 +77,8 @@ def test_copy_is_approved_changed_and_taken_back(clerk, proposed, shop):
     wrong = send(browser, proposed[1], "edit", text="The best <b>machine</b>, only $1")
     assert "cannot be published" in wrong
     assert "<b>machine" not in wrong.split("<main")[1].split("<textarea")[0]
+    assert "There are no words." in send(browser, proposed[1], "edit", text=" \n ")
+    assert [one.subject for one in desk.published(ITEM, "description", "en")] == [proposed[0]]
     send(browser, proposed[1], "edit", text="A machine for the kitchen.")
     assert {one.text for one in desk.published(ITEM, "description", "en")} >= {"A machine for the kitchen."}
     send(browser, proposed[0], "unapprove")

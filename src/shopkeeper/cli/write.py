@@ -87,13 +87,17 @@ def queue(
 def approve(
     context: typer.Context,
     subjects: Annotated[list[str], typer.Argument(help="Subjects, as the queue names them.")],
-    text: Annotated[str, typer.Option(help="Other words to publish in place of the one copy.")] = "",
+    text: Annotated[str | None, typer.Option(help="Other words to publish in place of the one copy.")] = None,
     rater: Annotated[str, typer.Option(help="Who decides.")] = "",
 ) -> None:
     """Publish copies; with --text, other words."""
-    if text and len(subjects) > 1:
+    if text is not None and len(subjects) > 1:
         raise typer.BadParameter("--text is for one subject")
-    _decide(context.obj, subjects, lambda desk, one: desk.edit(one, text, rater) if text else desk.approve(one, rater))
+
+    def decide(desk: CopyDesk, one: str) -> Decision:
+        return desk.approve(one, rater) if text is None else desk.edit(one, text, rater)
+
+    _decide(context.obj, subjects, decide)
 
 
 @write.command()

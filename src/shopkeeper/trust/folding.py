@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 _UNSEEN = frozenset(["Cf", "Mn", "Me", "Cc", "Co", "Cn", "Cs"])
 _BLANKS = frozenset("\t\n\r\v\f\x85")
+_COMMA = re.compile(r"(?<=\d)[，﹐︐](?=\d)")
+"""Commas between figures that are no marks of thousands, as the ASCII one may be."""
 _LOOKS = (
     ("аеорсухіјԁѕ", "aeopcyxijds"),
     ("АВЕКМНОРСТХІЅ", "ABEKMHOPCTXIS"),
@@ -51,11 +54,15 @@ def fold(text: str, *, alike: bool = False) -> Folded:
 
     >>> fold("Ｉｇ\u200bnore").text, fold("Ｉｇ\u200bnore").span(2, 6)
     ('Ignore', (3, 7))
+    >>> fold("14，999元").text
+    '14, 999元'
     """
     if text.isascii() and text.isprintable():
         return Folded(text, np.arange(len(text) + 1))
     table = {letter: _plain(letter, alike) for letter in set(text)}
     parts = [table[letter] for letter in text]
+    for found in _COMMA.finditer(text):
+        parts[found.start()] = ", "
     lengths = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
     places = np.append(np.repeat(np.arange(len(text)), lengths), len(text))
     return Folded("".join(parts), places)

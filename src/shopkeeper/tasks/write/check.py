@@ -10,7 +10,7 @@ from shopkeeper.retrieval.aspects import ASPECTS
 from shopkeeper.retrieval.understanding.script import language_of
 from shopkeeper.tasks.write.briefs import KINDS, Copy, Objection
 from shopkeeper.tasks.write.facts import Facts
-from shopkeeper.tasks.write.length import characters, plain
+from shopkeeper.tasks.write.length import characters
 from shopkeeper.tasks.write.words import ShopWords
 from shopkeeper.trust import claims
 from shopkeeper.trust.grounding import unsupported
@@ -61,6 +61,9 @@ _PRAISED: Final = re.compile(
     rf"praised? (?:for|by buyers for) (?:the |its )?({'|'.join(names[0] for names in ASPECTS.values())})|买家称赞({'|'.join(names[1] for names in ASPECTS.values())})",
     re.IGNORECASE,
 )
+_HAN: Final = re.compile(r"[\u3400-\u9fff]+")
+_LATIN: Final = re.compile(r"(?<![A-Za-z0-9-])(?<!\d )[A-Z]?[a-z]{2,}(?![A-Za-z0-9-])")
+"""Latin words, but no codes and units."""
 _ASPECT: Final = {name: aspect for aspect, names in ASPECTS.items() for name in names}
 
 
@@ -87,6 +90,11 @@ def untrue(copy: Copy, facts: Facts, shop: ShopWords, own: Sequence[str] = ()) -
     return _explained(_content(copy, facts, shop, own))
 
 
+def misshapen(copy: Copy, limits: Sequence[int]) -> tuple[Objection, ...]:
+    """What of a text's form cannot be shown: markup, what cannot be printed, wrong lines, too long ones."""
+    return _explained(_shape(copy, limits))
+
+
 def _explained(found: Iterable[tuple[str, str]]) -> tuple[Objection, ...]:
     return tuple(Objection(kind, text, _why(kind, text)) for kind, text in dict.fromkeys(found))
 
@@ -107,7 +115,7 @@ def _content(copy: Copy, facts: Facts, shop: ShopWords, own: Sequence[str]) -> I
             yield ("personal" if danger.kind == "personal" else "unsafe"), danger.text
 
 
-def _form(copy: Copy, facts: Facts, limits: Sequence[int]) -> Iterator[tuple[str, str]]:
+def _shape(copy: Copy, limits: Sequence[int]) -> Iterator[tuple[str, str]]:
     text = copy.text
     if not text.strip():
         yield "empty", ""
@@ -118,9 +126,17 @@ def _form(copy: Copy, facts: Facts, limits: Sequence[int]) -> Iterator[tuple[str
     for place, line in enumerate(lines):
         if characters(line) > limits[min(place, len(limits) - 1)]:
             yield "length", line[:60]
+    for pattern in (_MARKUP, _UNSEEN, _PICTOGRAM):
+        yield from (("markup", one[0][:60]) for one in pattern.finditer(text))
+
+
+def _form(copy: Copy, facts: Facts, limits: Sequence[int]) -> Iterator[tuple[str, str]]:
+    yield from _shape(copy, limits)
+    text = copy.text
+    if not text.strip():
+        return
     known = " ".join(facts.evidence(copy.kind))
-    for pattern, kind in ((_MARKUP, "markup"), (_UNSEEN, "markup"), (_PICTOGRAM, "markup"), (_LOUD, "tone")):
-        yield from ((kind, one[0][:60]) for one in pattern.finditer(text))
+    yield from (("tone", one[0][:60]) for one in _LOUD.finditer(text))
     if copy.tone == "plain" and (mark := re.search("[!！]", text)):
         yield "tone", mark[0]
     yield from (("tone", one[0]) for one in _SHOUT.finditer(text) if one[0] not in known)
@@ -128,7 +144,7 @@ def _form(copy: Copy, facts: Facts, limits: Sequence[int]) -> Iterator[tuple[str
         for part in re.split(r"(?<=[.。!?！？])\s*|\n", text):
             if characters(part) > _LONGEST_BRISK[copy.language] and part not in known:
                 yield "tone", part[:60]
-    if not _speaks(text, copy.language, known):
+    if not _speaks(text, facts, known):
         yield "language", ""
 
 
@@ -161,14 +177,25 @@ def _held(words: str, evidence: Sequence[str]) -> bool:
     return all(part in known for part in words.casefold().split())
 
 
-def _speaks(text: str, language: str, known: str) -> bool:
-    """Is a text in a language, what it repeats of the facts apart?"""
-    if language == "zh":
-        return bool(re.search(r"[\u3400-\u9fff]", text)) or text in known
-    foreign = re.findall(r"[\u3400-\u9fff]+", text)
-    return all(run in known for run in foreign) and (
-        language_of(plain(text)) != "zh" or all(run in known for run in foreign)
-    )
+def _speaks(text: str, facts: Facts, known: str) -> bool:
+    """Is a text in the language of the facts, the names in it apart?
+
+    English may hold a Chinese brand, and Chinese that stands within English words of the item; Chinese may hold Latin names
+    and codes, but of an item that is described in another language no words.
+    """
+    item = facts.item
+    if facts.language == "en":
+        quotes = (quote for said in facts.said for quote in (said.praised, said.complained))
+        told = (item.title, *item.attributes.values(), *facts.sentences, *quotes)
+        own = "\n".join((item.brand, *(part for part in told if language_of(part) == "en")))
+        return all(run in own for run in _HAN.findall(text))
+    if not _HAN.search(text) and text not in known:
+        return False
+    if (item.language[:2] or language_of(item.text[:2_000])) == "zh":
+        return True
+    brand = set(item.brand.casefold().split())
+    latin = [word for word in _LATIN.findall(text) if word.casefold() not in brand]
+    return len(latin) < 2 and not any(word.islower() or word == facts.name for word in latin)
 
 
 def _why(kind: str, text: str) -> dict[str, str]:

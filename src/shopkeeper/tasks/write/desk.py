@@ -23,7 +23,9 @@ from shopkeeper.records import Decision, Item, Scalar
 from shopkeeper.store.labels import item_key
 from shopkeeper.store.protocols import Labels
 from shopkeeper.tasks.write.briefs import KINDS, Copy, Objection, read_subject
+from shopkeeper.tasks.write.check import misshapen
 from shopkeeper.tasks.write.facts import texts_of
+from shopkeeper.tasks.write.length import characters
 
 TASK: Final = "copy"
 PUBLISH, REFUSE, EDITED, UNPUBLISHED, WITHDRAWN = "publish", "refuse", "edited", "unpublished", "withdrawn"
@@ -32,10 +34,17 @@ SHOWN: Final = "copies"
 _FRESH: Final = 5.0
 """Seconds after which what other processes decided is looked up."""
 _ALL: Final = 1_000_000
-_OF_REVIEWS: Final = re.compile(r"\bbuyers?\b|\bpraised?\b|\breviews?\b|买家|评价|称赞", re.IGNORECASE)
+_OF_REVIEWS: Final = re.compile(
+    r"\b(?:buyers?|customers?|reviews?|prais\w+|complain\w*|(?:like|love|dislike)[sd]?|criticis\w+|minds?)\b"
+    r"|买家|评价|称赞|喜欢|好评|抱怨|批评|吐槽|不满",
+    re.IGNORECASE,
+)
 
 Check = Callable[[Copy, Item], tuple[Objection, ...]]
 Find = Callable[[str], Item | None]
+Reviews = Callable[[str], int]
+State = tuple[Mapping[str, str], int]
+"""What a copy was found to hold against: the item's facts, and its reviews where the copy speaks of them (0 otherwise)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +72,15 @@ class CopyDesk:
         labels: Where decisions are kept.
         find: Item id -> the item as it is now; None where it is gone.
         check: What of a text does not hold now; see `write.check.untrue`.
+        reviews: Item id -> a number that changes with its reviews; asked every few seconds at most for an item that is shown.
     """
 
-    def __init__(self, labels: Labels, find: Find, check: Check) -> None:
-        self._labels, self._find, self._check = labels, find, check
+    def __init__(self, labels: Labels, find: Find, check: Check, reviews: Reviews) -> None:
+        self._labels, self._find, self._check, self._reviews = labels, find, check, reviews
         self._lock = threading.RLock()
         self._shown: dict[tuple[str, str, str], list[Decision]] = {}
-        self._held: dict[str, Mapping[str, str]] = {}
+        self._held: dict[str, State] = {}
+        self._reviewed: dict[str, tuple[float, int]] = {}
         self._read = -_FRESH
 
     def propose(self, copies: Iterable[Copy]) -> int:
@@ -108,16 +119,19 @@ class CopyDesk:
 
         Raises:
             NotFoundError: There is no such copy.
-            InputError: The new words say what does not hold.
+            InputError: There are no words, they do not fit, or they say what does not hold.
         """
+        words = "\n".join(line.strip() for line in text.strip().splitlines() if line.strip())
         with self._lock:
             old = self._one(subject)
-            words = "\n".join(line.strip() for line in text.strip().splitlines() if line.strip())
+            if not words:
+                raise InputError("There are no words.", where=subject, cure="Write some, or refuse the copy.")
             copy = replace(copy_of(old), text=words)
-            if not words or copy.text == old.text:
+            if copy.text == old.text:
                 return self.approve(subject, rater)
             made = Decision(task=TASK, subject=copy.subject, text=words, proposal=PUBLISH, score=old.score)
             self._must_hold(made)
+            _must_fit(copy, old.text)
             self._labels.propose([made])
             published = self._decided(copy.subject, PUBLISH, rater)
             self._decided(subject, f"{EDITED} {copy.variant}", rater)  # last: cut before, the question still waits
@@ -146,7 +160,8 @@ class CopyDesk:
         self._reread()
         name = f"{kind}@{segment}" if segment else kind
         with self._lock:
-            held = [one for one in self._shown.get((item_key(item), name, language), ()) if self._holds(one, found)]
+            shown = list(self._shown.get((item_key(item), name, language), ()))
+        held = [one for one in shown if self._holds(one, found)]
         chance = 1.0 / max(1, len(held))
         return tuple(
             Published(subject=one.subject, item=item, kind=kind, segment=segment, language=language,
@@ -177,40 +192,45 @@ class CopyDesk:
     def refresh(self) -> tuple[Decision, ...]:
         """Read what others decided, and take back what no longer holds; returns what was taken back.
 
-        Copies are held against the item's facts where those changed, and against its reviews where they speak of them.
+        Copies are held against the item's facts where those changed, and against its reviews where they speak of them and
+        those changed. Copies are shown meanwhile.
         """
         with self._lock:
             self._reread(now=True)
-            back = []
-            for (key, _, _), decisions in list(self._shown.items()):
-                item = self._find(key)
-                for decision in list(decisions):
-                    if (
-                        item is not None
-                        and self._held.get(decision.subject) == texts_of(item)
-                        and not _of_reviews(decision)
-                    ):
-                        continue
-                    reason = "the item is gone" if item is None else self._against(decision, item)
-                    if reason:
-                        back.append(self._withdraw(decision, reason))
-                    elif item is not None:
-                        self._held[decision.subject] = texts_of(item)
-            return tuple(back)
+            self._reviewed.clear()
+            shown = [(key, decision) for (key, _, _), decisions in self._shown.items() for decision in decisions]
+        back = []
+        for key, decision in shown:
+            item = self._find(key)
+            if reason := "the item is gone" if item is None else self._broken(decision, item):
+                back.append(self._withdraw(decision, reason))
+        return tuple(back)
 
     def decided(self) -> list[Decision]:
         """All decisions about copies, by subject."""
         return list(self._labels.decided(TASK))
 
     def _holds(self, decision: Decision, item: Item) -> bool:
-        facts = texts_of(item)
-        if self._held.get(decision.subject) == facts:
-            return True
-        if reason := self._against(decision, item):
+        if reason := self._broken(decision, item):
             self._withdraw(decision, reason)
-            return False
-        self._held[decision.subject] = facts
-        return True
+        return not reason
+
+    def _broken(self, decision: Decision, item: Item) -> str:
+        """Why a copy does not hold any more; asked only where what it speaks of changed."""
+        state = (texts_of(item), self._reviews_of(item.id) if _of_reviews(decision) else 0)
+        if self._held.get(decision.subject) == state:
+            return ""
+        reason = self._against(decision, item)
+        if not reason:
+            self._held[decision.subject] = state
+        return reason
+
+    def _reviews_of(self, item: str) -> int:
+        at, found = self._reviewed.get(item, (-_FRESH, 0))
+        if time.monotonic() - at >= _FRESH:
+            at, found = time.monotonic(), self._reviews(item)
+            self._reviewed[item] = at, found
+        return found
 
     def _against(self, decision: Decision, item: Item) -> str:
         return "; ".join(one.why["en"] for one in self._check(replace(copy_of(decision), item=item.id), item))
@@ -257,7 +277,22 @@ class CopyDesk:
 
 
 def _of_reviews(decision: Decision) -> bool:
-    return bool(_OF_REVIEWS.search(decision.text))
+    return read_subject(decision.subject)[1] == "reviews" or bool(_OF_REVIEWS.search(decision.text))
+
+
+def _must_fit(copy: Copy, old: str) -> None:
+    """Refuse an edit with markup, unseen characters, wrong lines, or longer than both its kind and the words before."""
+    kind, before = KINDS[copy.kind], [characters(line) for line in old.split("\n")]
+    own = kind.limits[copy.language]
+    limits = [max(most, *before[place : place + 1], 0) for place, most in enumerate(own[:-1])]
+    limits.append(max(own[-1], *before[len(own) - 1 :], 0))
+    if found := misshapen(copy, limits):
+        lines = "1 line" if kind.lines == (1, 1) else " to ".join(map(str, sorted(set(kind.lines)))) + " lines"
+        raise InputError(
+            " ".join(one.why["en"] for one in found),
+            where=copy.subject,
+            cure=f"Write {lines} of at most {', '.join(map(str, limits))} characters, without markup and pictograms.",
+        )
 
 
 def copy_of(decision: Decision) -> Copy:

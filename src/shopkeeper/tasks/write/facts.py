@@ -22,7 +22,11 @@ from shopkeeper.trust.safety import inspect
 REVIEWS: Final = 500
 """The newest reviews of an item that are read."""
 _SEASON: Final = frozenset(["season", "季节", "适用季节"])
-_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9\"“])|(?<=[。！？；])\s*|\n+")
+_SHORT: Final = "".join(
+    rf"(?<!\b{word})" for word in (r"approx\.", r"ca\.", r"incl\.", r"max\.", r"min\.", r"no\.", r"e\.g\.", r"i\.e\.")
+)
+_SENTENCE: Final = re.compile(rf"(?<=[.!?])(?i:{_SHORT})\s+(?=[A-Z0-9\"“])|(?<=[。！？；])\s*|\n+")
+"""Where a sentence ends; not behind a word cut short."""
 _LONGEST: Final = {"en": 200, "zh": 80}
 _QUOTE: Final = {"en": (12, 90), "zh": (5, 40)}
 _MOST: Final = 40
@@ -224,7 +228,7 @@ def _said(reviews: Sequence[Passage], language: str) -> tuple[Said, ...]:
         felt: dict[str, float] = {}
         for saying in sayings(f"{review.title}. {review.text}" if review.title else review.text, review.rating):
             felt[saying.aspect] = felt.get(saying.aspect, 0.0) + saying.feeling
-            if _quotable(saying.sentence, language):
+            if saying.feeling and _quotable(saying.sentence, language):
                 quotes.setdefault((saying.aspect, saying.feeling > 0), []).append(saying.sentence)
         praise.update(aspect for aspect, feeling in felt.items() if feeling > 0)
         complaint.update(aspect for aspect, feeling in felt.items() if feeling < 0)

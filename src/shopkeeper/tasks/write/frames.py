@@ -8,6 +8,7 @@ A frame is used where its slots can be filled; `details`, `sentences` and a `sen
     {sentence} {sentences}   of the description; as many as fit
     {aspect} {praise} {of}   what buyers praise most, how many do, of how many
     {price} {season} {shelf}
+    {Feature} {Features} {Season} with a capital, where a text begins
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ENGLISH: Final[Mapping[str, tuple[Frame, ...]]] = {
         ("praise", "", "{name} by {brand}, praised for {aspect}"),
         ("praise", "", "{name}, praised for {aspect}"),
         ("price", "", "{name} by {brand} – {price}"),
-        ("season", "", "{season}: {name} by {brand}"),
+        ("season", "", "{Season}: {name} by {brand}"),
         ("name", "", "{name} by {brand}"),
         ("name", "", "{title}"),
     ),
@@ -58,7 +59,7 @@ ENGLISH: Final[Mapping[str, tuple[Frame, ...]]] = {
         ("attribute", "plain", "{name}\n{Features}. {sentence}"),
         ("praise", "plain", "{name}\n{praise} of {of} buyers praise the {aspect}."),
         ("price", "plain", "{name} – {price}\n{Features}."),
-        ("season", "plain", "{season}: {name}\n{Features}."),
+        ("season", "plain", "{Season}: {name}\n{Features}."),
         ("name", "plain", "{name}\n{sentence}"),
         ("brand", "warm", "Meet {brand}\nTake a closer look at the {name}: {features}."),
         ("attribute", "warm", "{name} for you\n{Features}. Take a closer look."),
@@ -77,7 +78,7 @@ ENGLISH: Final[Mapping[str, tuple[Frame, ...]]] = {
         ("attribute", "", "{name}: {features}\n{details} {sentence}"),
         ("praise", "", "{name} – praised for {aspect}\n{praise} of {of} buyers praise the {aspect}. {details}"),
         ("price", "", "{name} – {price}\n{name} for {price}. {details}"),
-        ("season", "", "{season}: {name}\n{name} by {brand}. {details}"),
+        ("season", "", "{Season}: {name}\n{name} by {brand}. {details}"),
         ("name", "", "{name}\n{sentence} {details}"),
         ("shelf", "", "{name} | {shelf}\n{title} in {shelf}. {details}"),
     ),
@@ -86,7 +87,7 @@ ENGLISH: Final[Mapping[str, tuple[Frame, ...]]] = {
         ("attribute", "plain", "{Features}: {name}."),
         ("praise", "plain", "{name}: {praise} of {of} buyers praise the {aspect}."),
         ("price", "plain", "{name}: {price}."),
-        ("season", "plain", "{season}: {name}."),
+        ("season", "plain", "{Season}: {name}."),
         ("name", "plain", "{title}. {sentence}"),
         ("brand", "warm", "For you from {brand}: {name}, {features}."),
         ("attribute", "warm", "Something for you: {name}, {features}."),
@@ -105,7 +106,7 @@ ENGLISH: Final[Mapping[str, tuple[Frame, ...]]] = {
         ("praise", "", "{praise} of {of} buyers praise the {aspect}: {name}"),
         ("praise", "", "Praised for {aspect}: {name}"),
         ("price", "", "{name} for {price}"),
-        ("season", "", "{season}: {name}"),
+        ("season", "", "{Season}: {name}"),
         ("name", "warm", "Something for you: {name}"),
         ("name", "", "A closer look: {name}"),
     ),

@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from shopkeeper.models.chinese import dictionary
@@ -18,6 +19,9 @@ _HIDDEN: Final = re.compile(r"<(script|style)\b.{0,20000}?</\1\s*>", re.DOTALL |
 _BREAK: Final = re.compile(r"<(?:br|/p|/li|/div|/h\d|/tr)\b[^<>]{0,200}>", re.IGNORECASE)
 _HEADING: Final = re.compile(r"^[ \t]*(?:#{1,6}\s.*|[-=*_]{3,})$", re.MULTILINE)
 _MARK: Final = re.compile(r"\*\*|__|`|^[ \t]*(?:[-*•·]|\d{1,2}[.)])\s+", re.MULTILINE)
+_KEPT: Final = "°®™©⌀"
+_PICTURES: Final = "\U0001f000"
+"""From here on signs are pictures, also those that show letters."""
 _JOINED: Final = frozenset(["Mn", "Me", "Cf"])
 _TRAILING: Final = " ,;:|/-–—·(（，、；：的和与及"
 _NUMBER: Final = re.compile(r"[\d.,/x×–-]+")
@@ -81,8 +85,10 @@ def fitting(sentences: Sequence[str], limit: int, glue: str) -> str:
 def plain(text: str) -> str:
     """A shop's text without markup, headings, pictograms and what cannot be seen; of a very long one the beginning.
 
-    >>> plain("<p>Soft &amp; light &#128293;</p><script>x()</script>")
-    'Soft & light'
+    Signs that stand for letters are spelled out.
+
+    >>> plain("<p>Soft &amp; light &#128293;</p><script>x()</script>"), plain("10㎡ 230℃ №5")
+    ('Soft & light', '10m² 230°C No. 5')
     """
     text = html.unescape(_TAG.sub(" ", _BREAK.sub("\\n", _HIDDEN.sub(" ", text[:READ]))))
     text = _MARK.sub("", _HEADING.sub("\n", _TAG.sub(" ", text)))
@@ -96,7 +102,19 @@ def _seen(letter: str) -> str:
     kind = unicodedata.category(letter)
     if kind in ("Zs", "Zl", "Zp", "Cc"):
         return " "
-    return "" if kind[0] == "C" or (kind in ("So", "Sk") and letter not in "°®™©") or letter in "\ufe0f<>" else letter
+    if kind == "So" and letter not in _KEPT:
+        return _spelled(letter)
+    return "" if kind[0] == "C" or kind == "Sk" or letter in "\ufe0f<>" else letter
+
+
+@lru_cache(maxsize=2_000)
+def _spelled(sign: str) -> str:
+    """The letters that a sign stands for (℃, ㎡, ㎏, №); empty for a pictogram."""
+    if sign == "№":
+        return "No. "
+    parts = [chr(int(code, 16)) for code in unicodedata.decomposition(sign).split() if not code.startswith("<")]
+    spelled = "".join(part if part in "²³" else unicodedata.normalize("NFKC", part) for part in parts)
+    return spelled.replace("∕", "/") if sign < _PICTURES and any(map(str.isalnum, spelled)) else ""
 
 
 def _words(text: str) -> list[str]:

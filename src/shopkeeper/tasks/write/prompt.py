@@ -57,7 +57,7 @@ _LABEL: Final = re.compile(
     r"^(?:(?:headline|title|line|text|meta title|meta description|page title|description|subject|summary|bullet points?)|(?:标题|正文|描述|页面标题|主题|卖点))\s*\d*\s*[:：]\s*",
     re.IGNORECASE,
 )
-_BULLET: Final = re.compile(r"^\s*(?:[-*•·]|\d{1,2}[.)、])\s*")
+_BULLET: Final = re.compile(r"^\s*(?:[-*•·]|\d{1,2}[.)、])(?!\d)\s*")
 
 
 def messages(facts: Facts, brief: Brief, lead: str) -> tuple[Message, ...]:

@@ -12,7 +12,7 @@ from typing import Final
 from shopkeeper.errors import ModelError, NotFoundError
 from shopkeeper.models.generate.generator import Generator
 from shopkeeper.ranking.customers.segments import CustomerSegment
-from shopkeeper.records import Item
+from shopkeeper.records import Item, PassageKind
 from shopkeeper.store.protocols import Labels, Words
 from shopkeeper.tasks.write.appeal import CopyRanker
 from shopkeeper.tasks.write.briefs import KINDS, Brief, Copy, Objection, Written
@@ -23,6 +23,7 @@ from shopkeeper.tasks.write.prompt import leads, sampled
 from shopkeeper.tasks.write.templates import Draft, drafts
 from shopkeeper.tasks.write.words import ShopWords, grams
 
+_REVIEW: Final = PassageKind.REVIEW
 _DATE: Final = re.compile(r"\b(\d{4})-(\d\d)-(\d\d)\b")
 _CHEAP: Final = frozenset(
     [
@@ -88,7 +89,7 @@ class WriteTask:
         self._find, self._words = find, words
         self._speech, self._learn, self._open_pen = speech, learn, pen
         self._segments, self._own = segments, tuple(own)
-        self.desk = CopyDesk(labels, find, self.check)
+        self.desk = CopyDesk(labels, find, self.check, self._reviews)
 
     @cached_property
     def shop(self) -> ShopWords:
@@ -135,6 +136,11 @@ class WriteTask:
         """What may be said of an item; see `write.facts.facts_of`."""
         return facts_of(item, self._words.of_item(item.id, REVIEWS), self.shop, language, until)
 
+    def _reviews(self, item: str) -> int:
+        """A number that changes when what is read of an item's reviews does."""
+        read = self._words.of_item(item, REVIEWS)
+        return hash(tuple((one.id, one.time, one.rating, one.title, one.text) for one in read if one.kind is _REVIEW))
+
     def _written(
         self, brief: Brief, item: Item, segment: CustomerSegment | None, pen: Pen | None
     ) -> tuple[Written, ModelError | None]:
@@ -153,7 +159,7 @@ class WriteTask:
             liked = _leaning(segment, facts)
             ranked = tuple(sorted(ranked, key=lambda copy: copy.lead not in liked))[: brief.candidates]
         refused = tuple(copy for copy in copies if copy.objections)
-        return Written(item.id, facts.language, ranked, refused, _note(brief, facts, ranked, failure)), failure
+        return Written(item.id, facts.language, ranked, refused, _note(brief, facts, ranked, refused, failure)), failure
 
     def _checked(self, draft: Draft, source: str, brief: Brief, facts: Facts) -> Copy:
         copy = Copy(
@@ -204,7 +210,9 @@ def _leaning(segment: CustomerSegment, facts: Facts) -> frozenset[str]:
     return frozenset(lead for lead, said in about.items() if words & (said - {""}))
 
 
-def _note(brief: Brief, facts: Facts, ranked: Sequence[Copy], failure: ModelError | None) -> dict[str, str] | None:
+def _note(
+    brief: Brief, facts: Facts, ranked: Sequence[Copy], refused: Sequence[Copy], failure: ModelError | None
+) -> dict[str, str] | None:
     if failure is not None:
         return {"en": f"The language model did not answer: {failure.what}", "zh": f"语言模型未作答：{failure.what}"}
     if ranked:
@@ -213,6 +221,8 @@ def _note(brief: Brief, facts: Facts, ranked: Sequence[Copy], failure: ModelErro
         return {"en": "No review says anything about it yet.", "zh": "还没有可以总结的评价。"}
     if KINDS[brief.kind].pushes and not facts.item.showable:
         return {"en": "The item cannot be bought now.", "zh": "商品目前无法购买。"}
+    if refused and all(any(why.kind == "language" for why in copy.objections) for copy in refused):
+        return {"en": "The item's own words are in another language.", "zh": "商品资料使用的是另一种语言。"}
     return {"en": "The item's facts are too few for this.", "zh": "商品资料不足。"}
 
 

@@ -87,6 +87,7 @@ def _values(facts: Facts) -> dict[str, str]:
         "shelf": item.category[-1] if item.category else "",
         "price": facts.price,
         "season": facts.season,
+        "Season": _capital(facts.season),
         "aspect": ASPECTS[praise.aspect][side] if praise else "",
         "praise": str(praise.praise) if praise else "",
         "of": str(facts.reviews) if praise else "",
