@@ -130,7 +130,11 @@ def test_weights_and_biases_offline_keeps_everything_in_the_folder(tmp_path, mon
     assert [type(hook) for hook in hooks] == [JsonLines, TensorBoard, WeightsAndBiases]
     report = track(Net(), *hooks)
     (file,) = (tmp_path / "toys" / "1" / "wandb").glob("offline-run-*/run-*.wandb")
-    found = wandb_history(file)
+    for _ in range(300):  # its own process may write on for a while after the run is finished
+        found = wandb_history(file)
+        if sum(map(len, found)) >= 3 * len(report.losses) + 2 * len(report.scores):
+            break
+        time.sleep(0.1)
     assert [row["loss"] for row in found if "loss" in row] == list(report.losses)
     assert [(row["step"], row["validation"]) for row in found if "validation" in row] == list(report.scores)
 
@@ -140,12 +144,14 @@ def wandb_history(file):
     from wandb.proto import wandb_internal_pb2
 
     data, place, record, rows = file.read_bytes(), 7, b"", []
-    while place < len(data):
+    while place + 7 <= len(data):
         left = 32_768 - place % 32_768
         if left < 7:
             place += left
             continue
         size, kind = struct.unpack_from("<HB", data, place + 4)
+        if place + 7 + size > len(data):  # it is being written
+            break
         record += data[place + 7 : place + 7 + size]
         place += 7 + size
         if kind in (1, 4):  # whole, or the last part
