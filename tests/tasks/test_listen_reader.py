@@ -266,3 +266,9 @@ def test_a_long_text_is_marked_around_the_name():
     text = "很" * 3_000 + "小资钱包涉嫌诈骗" + "长" * 3_000
     assert "[E] 小资钱包 [/E]涉嫌诈骗" in marked(text, "小资钱包")
     assert marked("nothing here", "Acme").startswith("[E] Acme [/E]")
+
+
+@pytest.mark.parametrize("text", ["卖家否认是假货", "The seller denies it is a fake"])
+def test_what_a_seller_denies_a_customer_has_said(text):
+    (reading,) = Reader(Phrases(())).read([post(text)])
+    assert reading.risk == "fraud"

@@ -35,12 +35,17 @@ _SURELY_NOT_US: Final = 0.8
 _COMPANY: Final = frozenset(("company", "org", "organisation", "organization", "公司", "机构"))
 _CLAUSE: Final = re.compile(r"(?<!\d)[,，、](?!\d)")
 _DENIED: Final = re.compile(
-    r"(?:(?:(?<!有)没有|没(?!有)|未)过?|(?<!是)(?<!难道)不是|(?<!会)不会|(?<!能)不能|不(?![是会能])|并非|绝非|(?<!有)无|防止?|杜绝|否认|辟谣)"
+    r"(?:(?:(?<!有)没有|没(?!有)|未)过?|(?<!是)(?<!难道)不是|(?<!会)不会|(?<!能)不能|不(?![是会能])|并非|绝非|(?<!有)无|防止?|杜绝)"
     r"(?:任何|(?:出现|发生|发现|遇到|碰到|买到)过?|存在|参与|涉嫌|涉及|什么|[一半]点|[用必]?担心|怕|那么|这么|容易|易|可能|曾|被|再|有|是|会|能|含|关于|了)*$"
-    r"|(?<![a-z])(?:no|not|never|nobody|nothing|without|cannot|den(?:y|ies|ied|ying)|(?:is|are|was|were|do|does|did|has|have|had|wo|ca|could|would|should)n['’]?t)\s+"
+    r"|(?<![a-z])(?:no|not|never|nobody|nothing|without|cannot|(?:is|are|was|were|do|does|did|has|have|had|wo|ca|could|would|should)n['’]?t)\s+"
     r"(?:(?:a|an|any|the|one|is|was|were|ever|even|been|be|being|really|actually|at|all|once|yet|catch|get|got|come|cause|caused|have|had|see|seen|look|feel|smell|like"
     r"|signs?|risk|reports?|allegations?|claims?|rumou?rs|of)\s+){0,4}$"
 )
+_REPORTED: Final = re.compile(
+    r"(?:否认|辟谣)(?:存在|参与|涉嫌|涉及|关于|有|曾|了)*$"
+    r"|(?<![a-z])den(?:y|ies|ied|ying)\s+(?:(?:a|an|any|the|having|being|reports?|allegations?|claims?|rumou?rs|of|been)\s+){0,4}$"
+)
+"""Denied by somebody: news of companies. In a shop it is the seller who denies, and the customer who says it."""
 _AS_WELL: Final = re.compile(r"[a-z]*\s*(?:、|和|或者?|以及|及|,?\s*n?or\s+(?:an?\s+|any\s+)?)\s*")
 """What joins a phrase to one before it, whose denial goes for both."""
 _BEFORE: Final = 48
@@ -148,7 +153,7 @@ class Reader:
 
     def _feel(self, sentence: str) -> float:
         if self.mode == "finance":
-            moods = _said(self._moods, sentence)
+            moods = _said(self._moods, sentence, _REPORTED)
             if mood := float(np.sign(moods.get("good", 0) - moods.get("bad", 0))):
                 return mood
         return plain_feeling(sentence)
@@ -206,7 +211,8 @@ class Reader:
         if (judge := self.judges.get("risk")) is not None:
             return [names[0] if names else "" for names in judge.names(texts)]
         order = [label.key for label in RISKS]
-        return [min(_said(self._risks, text), key=order.index, default="") for text in texts]
+        also = _REPORTED if self.mode == "finance" else None
+        return [min(_said(self._risks, text, also), key=order.index, default="") for text in texts]
 
     def _event(self, texts: Sequence[str]) -> list[str]:
         if self.mode != "finance":
@@ -214,7 +220,7 @@ class Reader:
         if (judge := self.judges.get("event")) is not None:
             return [names[0] if names else "" for names in judge.names(texts)]
         order = [label.key for label in EVENTS]
-        return [min(_said(self._events, text), key=order.index, default="") for text in texts]
+        return [min(_said(self._events, text, _REPORTED), key=order.index, default="") for text in texts]
 
     def _not_us(self, posts: Sequence[Passage], texts: Sequence[str], repeated: Sequence[str]) -> list[bool]:
         said = [post.id in self.muted or earlier in self.muted for post, earlier in zip(posts, repeated, strict=True)]
@@ -268,13 +274,14 @@ def _most(counts: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda key: -counts[key])[:_TOPICS])
 
 
-def _said(phrases: Phrases, text: str) -> Counter[str]:
-    """How often each key's phrases are said and not denied; the empty key says nothing."""
+def _said(phrases: Phrases, text: str, also: re.Pattern[str] | None = None) -> Counter[str]:
+    """How often each key's phrases are said and not denied, `also` in another way; the empty key says nothing."""
     low, said = fold(text), Counter[str]()
     denied, last = False, 0
     for found in phrases.find(text):
         joined = denied and _AS_WELL.fullmatch(low, last, found.start)
-        denied = bool(joined or _DENIED.search(low[max(0, found.start - _BEFORE) : found.start]))
+        before = low[max(0, found.start - _BEFORE) : found.start]
+        denied = bool(joined or _DENIED.search(before) or (also is not None and also.search(before)))
         last = found.end
         if not denied:
             said.update(key for key in found.keys if key)
