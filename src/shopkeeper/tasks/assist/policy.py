@@ -18,7 +18,7 @@ from shopkeeper.tasks.assist.desk import ask_back, calm, hand_over, product_with
 from shopkeeper.tasks.assist.facts import page, product
 from shopkeeper.tasks.assist.orders import ordinal, status
 from shopkeeper.tasks.assist.situation import HOLDS, Counter, Draft, Move, Situation, draft
-from shopkeeper.tasks.assist.wishes import recommend, refines, sells, sells_at
+from shopkeeper.tasks.assist.wishes import complains, only_for_whom, recommend, refines, sells, sells_at
 
 UPSET: Final = -0.5
 """Sentiment at and below which a turn is an angry one."""
@@ -47,10 +47,14 @@ _OTHERS: Final = re.compile(f"{_THEIRS_EN}|{_THEIRS_ZH}")
 
 _GOODS_INTENTS: Final = ("product_question", "price", "stock", "review_question")
 _HINT: Final = 0.15
+_SURELY: Final = 0.7
 _TWO_NAMES: Final = 16
 """Characters of a question that may name two products."""
 _SIDE_BY_SIDE: Final = re.compile(
     r"\b(?:compar\w*|cheaper|versus|vs|or|than|difference|better|which)\b|哪个|比|还是|对比|差|区别|便宜|划算"
+)
+_WHICH_OF_TWO: Final = re.compile(
+    r"[\u4e00-\u9fff]{2,12}(?:和|跟|与|还是)[\u4e00-\u9fff]{2,12}?(?:比)?(?:哪个|哪款|哪种|谁)(?:更|比较)?(?:便宜|贵|好|划算|耐用|值|适合)"
 )
 _NOT_A_CALL: Final = re.compile(
     r"\bin person\b|\b(?:hours|open|available|opening|what time|when (?:is|are))\b|几点|时间|什么时候|上班|时段"
@@ -135,6 +139,22 @@ def _stale(situation: Situation, _counter: Counter) -> bool:
     return bool(situation.turn.confirm)
 
 
+def _complains(situation: Situation, _counter: Counter) -> bool:
+    """A complaint is meant above all, or what was bought is broken or the wrong thing."""
+    surely = situation.wanted == "complaint" and situation.chance("complaint") >= _SURELY
+    return surely or complains(situation.text)
+
+
+def apologise(situation: Situation, counter: Counter) -> Draft | None:
+    """Say sorry, and what the shop's words say about such a case, else pass it on to a human."""
+    found = answer(situation, counter)
+    if found is None:
+        return hand_over("complaint", "upset")(situation, counter)
+    sorry = situation.speech().say("upset")
+    found.speech.parts[:0], found.speech.wording[:0] = sorry.parts, sorry.wording
+    return found
+
+
 def _upset_again(situation: Situation, _counter: Counter) -> bool:
     return situation.memory.upset >= 1 and situation.read.sentiment <= UPSET
 
@@ -170,7 +190,7 @@ def _on_a_page(situation: Situation, _counter: Counter) -> bool:
 
 def _two_things(situation: Situation, counter: Counter) -> bool:
     """A comparison is meant, or two products are named in one question."""
-    if situation.chance("compare") >= HOLDS:
+    if situation.chance("compare") >= HOLDS or _WHICH_OF_TWO.search(situation.text):
         return True
     if len(situation.text) < _TWO_NAMES or not _SIDE_BY_SIDE.search(situation.text.lower()):
         return False
@@ -247,6 +267,7 @@ POLICY: Final[tuple[Row, ...]] = (
     Row("a wish grows narrower", refines, recommend),
     Row("two things side by side", _two_things, compare),
     Row("how things are done here", _how_things_are_done, answer),
+    Row("something bought is not right", _complains, apologise),
     Row("the wish was asked back", awaits("wish"), recommend),
     Row("two products were asked back", awaits("product", "compare"), compare),
     Row("the product was asked back", awaits("product"), product),
@@ -254,6 +275,7 @@ POLICY: Final[tuple[Row, ...]] = (
     Row("something is wished for above all", _wishes, recommend),
     Row("a thing is asked about", _about_goods, product),
     Row("something is wished for", wants("recommend"), recommend),
+    Row("a gift, and only for whom is said", only_for_whom, recommend),
     Row("a greeting", foremost("greeting"), say("hello", "smalltalk")),
     Row("thanks", foremost("thanks"), say("welcome", "smalltalk")),
     Row("goodbye", foremost("goodbye"), say("goodbye", "smalltalk")),

@@ -19,7 +19,7 @@ from shopkeeper.retrieval.understanding.quantities import sizes
 from shopkeeper.retrieval.understanding.script import lowered
 from shopkeeper.tasks.assist.facts import cited, facts_of
 from shopkeeper.tasks.assist.sentences import SENTENCES, Speech, listed, side
-from shopkeeper.tasks.assist.situation import Counter, Draft, Situation, asked, draft
+from shopkeeper.tasks.assist.situation import HOLDS, Counter, Draft, Situation, asked, draft
 from shopkeeper.tasks.money import money
 
 SURFACE: Final = "assistant"
@@ -46,9 +46,28 @@ _COLOUR: Final = re.compile(
     )
 )
 _ASKS_FOR: Final = re.compile(
-    r"\b(?:looking|search\w*|need|want|buy|get|show|see|find|recommend|suggest\w*|have|any|got|sell|after|gift|present|tips?|ideas?|options?)\b"
-    r"|买|找|推荐|看看|给我看|需要|缺|想要|有没有|有.{1,12}吗|挑|选|来[个款件双条台]|求"
+    r"\b(?:looking|search\w*|need|want|buy|get|show|see|find|recommend|suggest\w*|have|any|sell|gift|present|tips?|ideas?|options?)\b"
+    r"|(?<!\bi )(?<!\bi've )(?<!\bjust )\bgot\b|\b(?:i'm|im|i am|we're|we are) after\b"
+    r"|(?<!不)买(?![的了过])|找|推荐|看看|给我看|需要|缺|想要|有没有|有.{1,12}吗|挑|选|来[个款件双条台]|求"
 )
+_FAULT: Final = re.compile(
+    r"\b(?:i (?:just )?(?:bought|got|received|ordered)|i've (?:bought|got|received)|you (?:sent|delivered|shipped)|my (?!wife|husband|friend)(?:\w+ ){1,3}|(?:it|they|parcel|package|item|order|everything) (?:has |have |just )?(?:arrived|came))\b[^.?!]{0,60}?"
+    r"\b(?:stopped working|(?:does|do|did)(?:n't| not) (?:even )?(?:work|turn on|switch on)|not working|broke|broken|damaged|defective|faulty|leak(?:s|ing|ed)?|cracked|shattered|fell apart|in pieces|wrong (?:item|thing|product|size|colou?r|one|article|model|order))\b"
+    r"|\b(?:sent|got|received|delivered) (?:me |us )?(?:the |a )?wrong (?:item|thing|product|size|colou?r|one|article|model|order)\b|\b(?:never|not) (?:buy|buying|order|ordering|shop|shopping) (?:here|from you|anything)(?: \w+)? again\b"
+    r"|(?:买的|买了|买来|收到|寄来|发来|到手|送来|你们的)[^。?？!！]{0,12}?(?:坏了|坏的|就坏|漏水|漏油|漏气|漏电|漏了|在漏|破了|破的|碎了|碎的|裂了|裂开|散架|不能用|用不了|没反应|不工作|不亮|不转|假货|有毛病|(?<!没)有问题|发错|不对|少了)"
+    r"|(?:发|寄|送)错(?:了|货|东西|商品)|[漏少]发|再也不(?:会)?(?:在[^,，。]{0,6})?买|(?:质量|品质|做工)(?:真的|真是|真|也)?(?:太|好|很|非常|特别|极|超)?(?:差劲|差|烂|垃圾)(?!评|别|不|吗|么|的吗)"
+)
+"""Something bought is broken, or is not what was ordered."""
+_NEW_ONE: Final = re.compile(
+    r"\b(?:recommend|suggest|looking for|new one|(?:need|want|buy|get) (?:a |an )?(?:new|another)|do you (?:have|sell)|people|reviews?|anyone|customers|buyers)\b|\b(?:will|would|could|might|what if|in case) "
+    r"|推荐|新的|想买|再买[一个]|要买|有没有|买家|评价|别人|有人|大家|会不会|会(?:漏|坏|碎|裂)|如果|万一"
+)
+"""Another one is wished for, or it is asked what may happen and what others found."""
+_FOR_WHOM: Final = re.compile(
+    r"\bfor (?:my |a |an |the )?(?:girlfriend|boyfriend|wife|husband|mother|mom|mum|father|dad|parents?|friends?|son|daughter|brother|sister|colleagues?|boss|teacher|lawyer|kids?|child(?:ren)?|grandma|grandpa|him|her|them)\b|\b(?:gifts?|presents?)\b"
+    r"|送?给?(?:我的?)?(?:女朋友|男朋友|女友|男友|老婆|老公|妻子|丈夫|妈妈|爸爸|父母|爸妈|我妈|我爸|老妈|老爸|孩子|小孩|儿子|女儿|朋友|同学|同事|闺蜜|老师|长辈|爷爷|奶奶|领导|客户|律师|孕妇)(?:的|做|过)?|生日|礼物|礼品|送礼|送人|送|什么好|好"
+)
+"""A gift for whom; it says nothing about what."""
 _LONGEST_WISH: Final = 10
 _AGAIN: Final = re.compile(
     r"\b(?:more|others?|else|another|different|alternatives?|next)\b|还有别的|其他|别的|换一批|再来|更多"
@@ -67,9 +86,35 @@ def refines(situation: Situation, counter: Counter) -> bool:
     ) and len(bare) <= 1
 
 
+def complains(text: str) -> bool:
+    """Is something that was bought broken, or not what was ordered?
+
+    >>> complains("The kettle I bought stopped working"), complains("买的水壶漏水"), complains("Got a new kettle?")
+    (True, True, False)
+    """
+    low = text.lower().replace("’", "'")
+    return bool(_FAULT.search(low)) and not _NEW_ONE.search(low)
+
+
+def only_for_whom(situation: Situation, _counter: Counter) -> bool:
+    """Is a gift wished for, and only said for whom? Then there is nothing yet to search for."""
+    said = wish_of(situation.text)
+    low = situation.text.lower()
+    if (
+        situation.memory.wishes
+        or not _FOR_WHOM.search(said)
+        or not re.search(r"\b(?:gifts?|presents?)\b|礼物|礼品|送", low)
+    ):
+        return False
+    return not re.sub(r"\bfor\b|[\W_]+", "", _FOR_WHOM.sub(" ", said))
+
+
 def sells(situation: Situation, counter: Counter) -> bool:
     """Does a turn ask for a kind of thing that the shop has?"""
     if not _ASKS_FOR.search(situation.text.lower()):
+        return False
+    upset = situation.chance("complaint") >= HOLDS and not _NEW_ONE.search(situation.text.lower())
+    if upset or complains(situation.text):
         return False
     said = wish_of(situation.text)
     return bool(said) and len(terms(said)) <= _LONGEST_WISH and bool(_categories(counter, said))
@@ -85,7 +130,7 @@ def recommend(situation: Situation, counter: Counter) -> Draft | None:
     wishes = gathered(situation, counter)
     query = " ".join(wishes)
     turn = situation.turn
-    if not query:
+    if not query or only_for_whom(situation, counter):
         return _for_them(situation, counter)
     exclude = situation.memory.items if _AGAIN.search(situation.text.lower()) else ()
     request = Request(
