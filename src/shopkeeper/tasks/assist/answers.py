@@ -55,11 +55,7 @@ def quoted(
     own = [each for each in usable if each[1].language in ("", situation.language)]
     ranked = sorted(own or usable, key=lambda each: -each[0])[:2]
     best = ranked[0][0] if ranked else 0.0
-    return [
-        _cited(passage, text)
-        for score, passage, text in ranked
-        if score >= max(least, _ALONE * best)
-    ]
+    return [_cited(passage, text) for score, passage, text in ranked if score >= max(least, _ALONE * best)]
 
 
 def _cited(passage: Passage, text: str) -> Citation:
