@@ -1,5 +1,6 @@
 """What was written to one customer: quoted to others without that one's data, and no longer once that one is erased."""
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,7 @@ from shopkeeper.records import Passage, PassageKind
 from shopkeeper.settings import load
 from shopkeeper.store.orders import Order, OrderLine, OrderStatus
 from shopkeeper.tasks import shop as shop_module
+from shopkeeper.tasks.assist import task as task_module
 from shopkeeper.tasks.assist.turns import Turn
 from shopkeeper.tasks.shop import Shop
 
@@ -93,3 +95,26 @@ def test_an_order_is_not_found_within_a_longer_number(shop):
         assert reply.proposal is None, text
     assert shop.assist(Turn(text="Cancel order 1001", customer="c12", time=NOON)).proposal is not None
     assert shop.assist(Turn(text="取消订单1001。", customer="c12", time=NOON)).proposal is not None
+
+
+def test_a_turn_in_hand_is_not_written_down_after_the_customer_was_erased(shop, monkeypatch):
+    decide, reached, erased = task_module.decide, threading.Event(), threading.Event()
+
+    def slow(situation, counter):
+        reached.set()
+        erased.wait(1.0)  # erasing must wait for this turn: it is not over yet
+        return decide(situation, counter)
+
+    shop.assist(Turn(text="hello"))
+    monkeypatch.setattr(task_module, "decide", slow)
+    turn = Turn(text="How can I pay?", customer="c44")
+    talking = threading.Thread(target=shop.assist, args=[turn])
+    talking.start()
+    assert reached.wait(20)
+    erasing = threading.Thread(target=lambda: (shop.erase("c44"), erased.set()))
+    erasing.start()
+    talking.join(20)
+    erasing.join(20)
+    assert erased.is_set()
+    assert not shop.store.words.of_customer("c44")
+    assert not shop.conversations.turns(turn.conversation)

@@ -36,7 +36,7 @@ from shopkeeper.store.writer import GroupWriter
 from shopkeeper.tasks.advertise.answers import AdAnswer
 from shopkeeper.tasks.advertise.spend import AdSpend
 from shopkeeper.tasks.advertise.task import advertising
-from shopkeeper.tasks.assist.conversations import Conversations
+from shopkeeper.tasks.assist.conversations import Conversations, alone_with
 from shopkeeper.tasks.assist.memory import SOURCE as TALK
 from shopkeeper.tasks.assist.opening import open_assist
 from shopkeeper.tasks.assist.task import AssistTask
@@ -316,7 +316,7 @@ class Shop:
         """Delete a customer from the store and from memory; returns the number of rows deleted. `actor` is for the audit log."""
         with self._writing:  # no floor is being built that has read the customer's events already
             quoted = any(one.source != TALK for one in self.store.words.of_customer(customer, _MOST_OF_ONE))
-            with self.listen.forgetting(customer):
+            with self.listen.forgetting(customer), alone_with(customer):
                 count = self.store.erase(customer, actor)
             self._sessions.forget(customer)
             self._bought.pop(customer, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Final
 
@@ -28,6 +28,7 @@ _SHOWN: Final = 500
 _ALL: Final = 1_000_000
 _PAGE: Final = 100
 _LOCKS: Final = tuple(threading.Lock() for _ in range(64))
+_CUSTOMERS: Final = tuple(threading.Lock() for _ in range(64))
 
 
 def alone(conversation: str) -> threading.Lock:
@@ -36,6 +37,14 @@ def alone(conversation: str) -> threading.Lock:
     Two conversations may share one, so nobody holds two.
     """
     return _LOCKS[hash(conversation) % len(_LOCKS)]
+
+
+def alone_with(customer: str) -> AbstractContextManager[object]:
+    """Held by a customer's turn, and by whoever erases that customer: no turn in hand is written down afterwards.
+
+    Take it before `alone`; strangers, who cannot be erased, do not wait.
+    """
+    return _CUSTOMERS[hash(customer) % len(_CUSTOMERS)] if customer else nullcontext()
 
 
 class Conversations:

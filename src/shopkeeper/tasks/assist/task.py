@@ -20,7 +20,7 @@ from shopkeeper.settings import AssistSettings
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.privacy import nobody
 from shopkeeper.tasks.assist.consent import consent
-from shopkeeper.tasks.assist.conversations import HANDOVER, alone
+from shopkeeper.tasks.assist.conversations import HANDOVER, alone, alone_with
 from shopkeeper.tasks.assist.limits import LONGEST, Pace, readable
 from shopkeeper.tasks.assist.memory import ASSISTANT, CUSTOMER, SOURCE, Kept, Memory, Transcript
 from shopkeeper.tasks.assist.naming import read_unnamed
@@ -90,7 +90,7 @@ class AssistTask:
             yield refused.text
             yield replace(refused, seconds=time.perf_counter() - began)
             return
-        with alone(turn.conversation):
+        with alone_with(turn.customer), alone(turn.conversation):
             transcript = Transcript(self._store.words, turn.conversation, self._settings.turns)
             transcript.admit(turn)
             situation = self._situation(turn, text, transcript)
