@@ -55,6 +55,7 @@ def test_a_revoked_key_signs_out(keys: Keys, login: Key):
     keys.revoke(login.id)
     assert tickets.customer(cookie) == ""
     assert tickets.redeem(ticket) == ""
+    assert tickets.redeem(tickets.issue("c1", login)) == "", "nor what it vouches for from now on"
 
 
 @given(st.integers(0, 200), st.characters(codec="ascii"))

@@ -106,6 +106,10 @@ class Keys:
             self._read()
             return tuple(sorted(self._keys.values(), key=lambda key: key.created))
 
+    def find(self, identifier: str) -> Key | None:
+        """The key with that id, None where there is none or it was revoked."""
+        return next((key for key in self.list() if key.id == identifier), None)
+
     def check(self, text: str) -> Key | None:
         """The key that `text` is, or None. The file is looked at again once a second at most."""
         prefix, _, rest = text.partition("_")
@@ -188,6 +192,17 @@ def _scope(text: str) -> Scope:
         raise InputError(
             f"There is no scope {text!r}.", where="scopes", cure="Choose of read, events, admin."
         ) from None
+
+
+def signed(secret: str, purpose: str, text: str) -> str:
+    """HMAC-SHA256 of a text for one purpose, hexadecimal; what is signed for another is worth nothing here.
+
+    Args:
+        secret: Hexadecimal, such as `Key.hash`.
+        purpose: What the text is signed for.
+        text: Anything.
+    """
+    return hmac.new(bytes.fromhex(secret), f"{purpose}\n{text}".encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def _hash(secret: str) -> str:

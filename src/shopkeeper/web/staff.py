@@ -7,7 +7,6 @@ cross-site request forgery).
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 import time
@@ -18,7 +17,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 from shopkeeper.errors import ForbiddenError
-from shopkeeper.serving.auth import Key, Keys, Scope
+from shopkeeper.serving.auth import Keys, Scope, signed
 
 COOKIE: Final = "shop_staff"
 LASTS: Final = 12 * 3600
@@ -55,26 +54,22 @@ class Door:
         if key is None or not key.may(Scope.ADMIN):
             return None
         ticket = f"{key.id}.{int(time.time()) + LASTS}.{secrets.token_hex(8)}"
-        return f"{ticket}.{_signed(key.hash, 'ticket', ticket)}"
+        return f"{ticket}.{signed(key.hash, 'ticket', ticket)}"
 
     def known(self, request: Request) -> Staff | None:
         """Who a request comes from, None where its cookie opens nothing."""
         if self._keys is None:
-            return Staff("desk", _signed(self._unlocked, "form", ""))
+            return Staff("desk", signed(self._unlocked, "form", ""))
         cookie = request.cookies.get(COOKIE, "")
         ticket, _, signature = cookie.rpartition(".")
         name, _, rest = ticket.partition(".")
         until = rest.partition(".")[0]
-        key = self._key(name)
-        expected = _signed(key.hash if key else "0" * 64, "ticket", ticket)
+        key = self._keys.find(name)
+        expected = signed(key.hash if key else "0" * 64, "ticket", ticket)
         good = hmac.compare_digest(signature.encode(), expected.encode())
         if not good or key is None or not key.may(Scope.ADMIN) or int(until) < time.time():
             return None
-        return Staff(f"{key.name} ({key.id})", _signed(key.hash, "form", cookie))
-
-    def _key(self, identifier: str) -> Key | None:
-        keys = self._keys.list() if self._keys else ()
-        return next((key for key in keys if key.id == identifier), None)
+        return Staff(f"{key.name} ({key.id})", signed(key.hash, "form", cookie))
 
 
 def open_door(response: Response, cookie: str, *, secure: bool) -> None:
@@ -95,7 +90,3 @@ def check_token(staff: Staff, token: str) -> None:
     """
     if not hmac.compare_digest(token.encode("utf-8", "replace"), staff.token.encode()):
         raise ForbiddenError("This form is not from your own page.", where="token", cure="Reload the page.")
-
-
-def _signed(secret: str, purpose: str, text: str) -> str:
-    return hmac.new(bytes.fromhex(secret), f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()

@@ -30,7 +30,7 @@ _THEIRS_EN: Final = (
     rf"|\b(?:{_HELD}|address(?:es)?) (?:of|from|for|about) (?:the |an |any |all |all the |some )?(?:{_ANOTHER}|{_NEAR})\b"
     rf"|\b(?:what|which) [^.?!]{{0,24}}?\b(?:{_ANOTHER}|{_NEAR}) (?:\w+ )?(?:order|buy|bought|purchase|get|place)(?:e?d)?\b(?! (?:with|together|along|alongside|instead|most|usually|too)\b)"
     r"|\b(?:tell|show|give|list)\b[^.?!]{0,12}\b(?:other|another) (?:customer|user|buyer|client)s?\b(?!(?:'s|s'|')? ?(?:say|think|review|opinion|rat|photo|experience|feedback|comment|like|recommend|buy|bought|use|thought|said))"
-    r"|\bmy (?:neighbou?r|ex|boss|colleague|friend|wife|husband|girlfriend|boyfriend)(?:'s|s'|s|')? (?:orders?|email|e-mail|data|purchases?|account|(?:phone|mobile) number)\b"
+    rf"|\b{_NEAR}(?:'s|s'|s|')? (?:orders?|email|e-mail|data|purchases?|account|(?:phone|mobile) number)\b"
     rf"|(?<!\bto )(?<!\bat )(?<!\buse )(?<!\bwith )\b{_NEAR}(?:'s|s'|s|')? address\b"
     r"|\b(?:customer|buyer|client|user)(?:'s)? (?:(?:no\.?|number|id) ?)?#?(?:[a-z]{1,3}-?)?\d[a-z0-9-]*(?![a-z0-9/%.]| ?(?:%|percent|off|stars?|ratings?|years?|discounts?|coupons?|reviews?|euros?|dollars?|hours?|days?)\b)"
     r"|\b(?:customer|buyer|client)s? (?:at|who|from|named|called|living|who lives|living at|who lives at|living in) (?:[a-z]+ )?\d"

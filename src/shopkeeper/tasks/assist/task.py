@@ -20,7 +20,7 @@ from shopkeeper.settings import AssistSettings
 from shopkeeper.store.database import SqlStore
 from shopkeeper.store.privacy import nobody
 from shopkeeper.tasks.assist.consent import consent
-from shopkeeper.tasks.assist.conversations import HANDOVER, alone, alone_with
+from shopkeeper.tasks.assist.conversations import HANDOVER, alone, alone_with, case_subject
 from shopkeeper.tasks.assist.limits import LONGEST, Pace, readable
 from shopkeeper.tasks.assist.memory import ASSISTANT, CUSTOMER, SOURCE, Kept, Memory, Transcript
 from shopkeeper.tasks.assist.naming import read_unnamed
@@ -211,7 +211,7 @@ class AssistTask:
         if reply.sentiment <= UPSET:
             memory = replace(memory, upset=memory.upset + 1)
         if draft.case:
-            subject = turn.conversation if memory.cases == 1 else f"{turn.conversation}~{memory.cases}"
+            subject = case_subject(turn.conversation, memory.cases)
             case = Decision(
                 task=HANDOVER,
                 subject=subject,

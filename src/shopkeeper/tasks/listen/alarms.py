@@ -76,8 +76,9 @@ class Alarms:
         self._counted: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.RLock()
         self._current: dict[str, Alert] = {}
-        self._since = (moment or clock()) - _FRESH
-        self._recount(moment or clock())
+        time = moment or clock()
+        self._since = time - _FRESH
+        self._recount(time)
 
     def observe(self, readings: Iterable[Reading], moment: datetime | None = None) -> None:
         """Count readings; one that was counted lately is not counted again."""
